@@ -1,0 +1,239 @@
+//! From what a person names (a world file, a module, a bundled world) to a bundle: everything
+//! that a run depends on, in memory.
+//!
+//! liblcd is linked first into every module, then the modules it depends on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use bundled_worlds::{BundledWorld, WORLDS};
+use shared_model::bundle::Bundle;
+use shared_model::loader::{LoadError, Module, modinfo};
+use shared_model::world::{DomainPlan, World, WorldError};
+use thiserror::Error;
+
+use crate::store::{Resolved, Store, StoreError};
+
+/// The name under which liblcd appears in reports.
+pub const LIBLCD: &str = "liblcd";
+
+/// What was named cannot be put together.
+#[derive(Debug, Error)]
+pub enum AssembleError {
+    /// The world file is wrong.
+    #[error("{}: {error}", path.display())]
+    World {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        error: WorldError,
+    },
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The host's answer.
+        error: std::io::Error,
+    },
+    /// A module cannot be found or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A module is damaged.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A bundled world's module names another that is not bundled with it.
+    #[error("{module} depends on {needs}, which is not beside it")]
+    Dependency {
+        /// The module.
+        module: String,
+        /// What it names.
+        needs: String,
+    },
+    /// A bundled world could not be built completely.
+    #[error("the bundled world {name} is not available: {reason}")]
+    Unavailable {
+        /// The world.
+        name: String,
+        /// What was missing when this program was built.
+        reason: String,
+    },
+    /// Nothing is called that.
+    #[error(
+        "`{0}` is neither a file, nor a bundled world, nor a module in the module path\n\
+         (bundled worlds: `lcd diff --list`; a module path: `--modules DIR`)"
+    )]
+    Unknown(String),
+}
+
+/// The module path.
+#[derive(Default)]
+pub struct Modules {
+    given: Option<Store>,
+    default: OnceLock<Store>,
+}
+
+impl Modules {
+    /// The modules of a directory.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be opened.
+    pub fn at(directory: &Path) -> Result<Self, AssembleError> {
+        Ok(Self { given: Some(Store::open(directory)?), default: OnceLock::new() })
+    }
+
+    /// The store: the given directory's, or the running kernel's, opened when first needed.
+    fn store(&self) -> Result<&Store, StoreError> {
+        if let Some(store) = self.given.as_ref().or_else(|| self.default.get()) {
+            return Ok(store);
+        }
+        let store = Store::open_default()?;
+        Ok(self.default.get_or_init(|| store))
+    }
+}
+
+/// Puts together whatever a person named: a world file (`.toml`), a module's file, a bundled
+/// world, or a module in the module path.
+///
+/// # Errors
+/// See [`AssembleError`].
+pub fn anything(name: &str, modules: &Modules) -> Result<Bundle, AssembleError> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return world_file(path, modules);
+    }
+    if is_path(name) {
+        return module(name, modules);
+    }
+    match WORLDS.iter().find(|world| world.name == name) {
+        Some(world) => bundled(world),
+        None => module(name, modules),
+    }
+}
+
+/// A world with one domain that runs a module: a file, or a name in the module path.
+///
+/// # Errors
+/// See [`AssembleError`].
+pub fn module(name: &str, modules: &Modules) -> Result<Bundle, AssembleError> {
+    let resolved = if is_path(name) {
+        let (store, inside) = Store::containing(Path::new(name))?;
+        store.resolve(inside)?
+    } else {
+        match modules.store().and_then(|store| store.resolve(name)) {
+            Ok(resolved) => resolved,
+            Err(StoreError::NotFound { .. } | StoreError::NoStore { .. })
+                if modules.given.is_none() =>
+            {
+                return Err(AssembleError::Unknown(name.into()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let parts = Parts::from(resolved);
+    let key = parts.main_name().to_owned();
+    let mut bundle = Bundle::new(World::single(DomainPlan::new(&key, &key)));
+    parts.add(&mut bundle, &key);
+    Ok(bundle)
+}
+
+/// The world of a world file, with the modules beside it or in the module path.
+///
+/// # Errors
+/// See [`AssembleError`].
+pub fn world_file(path: &Path, modules: &Modules) -> Result<Bundle, AssembleError> {
+    let read = |error| AssembleError::Read { path: path.into(), error };
+    let source = fs::read_to_string(path).map_err(read)?;
+    let world =
+        World::parse(&source).map_err(|error| AssembleError::World { path: path.into(), error })?;
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let beside = Store::open(directory)?;
+    let files: Vec<_> = world.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
+    let mut bundle = Bundle::new(world);
+    for (key, file) in files {
+        let resolved = match beside.resolve(&file) {
+            // A bare name may also mean a module of the module path.
+            Err(error @ StoreError::NotFound { .. }) if !file.contains('/') => {
+                modules.store().and_then(|store| store.resolve(&file)).map_err(|_| error)?
+            }
+            other => other?,
+        };
+        Parts::from(resolved).add(&mut bundle, &key);
+    }
+    Ok(bundle)
+}
+
+/// A world that comes with this program.
+///
+/// # Errors
+/// [`AssembleError::Unavailable`] if a part of it could not be built.
+pub fn bundled(world: &BundledWorld) -> Result<Bundle, AssembleError> {
+    if let Some(reason) = world.unavailable {
+        let name = world.name.into();
+        return Err(AssembleError::Unavailable { name, reason: reason.into() });
+    }
+    let path = PathBuf::from(format!("{}/world.toml", world.name));
+    let parsed = World::parse(world.toml).map_err(|error| AssembleError::World { path, error })?;
+    let files: Vec<_> =
+        parsed.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
+    let mut bundle = Bundle::new(parsed);
+    for (key, file) in files {
+        let mut parts = Vec::new();
+        take_bundled(world, &file, &file, &mut parts)?;
+        Parts(parts).add(&mut bundle, &key);
+    }
+    Ok(bundle)
+}
+
+/// Adds a bundled file after the ones it depends on.
+fn take_bundled(
+    world: &BundledWorld,
+    by: &str,
+    file: &str,
+    parts: &mut Vec<(String, Vec<u8>)>,
+) -> Result<(), AssembleError> {
+    if parts.iter().any(|(name, _)| name == file) {
+        return Ok(());
+    }
+    let (_, bytes) = world.files.iter().find(|(name, _)| *name == file).ok_or_else(|| {
+        AssembleError::Dependency { module: by.into(), needs: file.into() }
+    })?;
+    let entries = modinfo::read(&Module { name: file, bytes }).unwrap_or_default();
+    for needed in modinfo::depends(&entries) {
+        take_bundled(world, file, &format!("{needed}.ko"), parts)?;
+    }
+    parts.push((file.into(), bytes.to_vec()));
+    Ok(())
+}
+
+/// Whether a name means a file rather than something to look up.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).is_file()
+}
+
+/// Modules in link order, without liblcd.
+struct Parts(Vec<(String, Vec<u8>)>);
+
+impl From<Resolved> for Parts {
+    fn from(resolved: Resolved) -> Self {
+        let Resolved { module, dependencies } = resolved;
+        let all = dependencies.into_iter().chain([module]);
+        Self(all.map(|found| (found.name, found.bytes)).collect())
+    }
+}
+
+impl Parts {
+    fn main_name(&self) -> &str {
+        self.0.last().map_or("", |(name, _)| name)
+    }
+
+    fn add(self, bundle: &mut Bundle, key: &str) {
+        let mut numbers = vec![bundle.add_file(LIBLCD, liblcd::OBJECT)];
+        numbers.extend(self.0.iter().map(|(name, bytes)| bundle.add_file(name, bytes)));
+        bundle.modules.insert(key.into(), numbers);
+    }
+}

@@ -1,0 +1,199 @@
+//! Calls one function of a module in a fresh domain.
+
+use std::fs;
+use std::time::Duration;
+
+use serde::Serialize;
+use shared_model::bundle::Bundle;
+use shared_model::exit::End;
+use shared_model::hex;
+use shared_model::report::RunReport;
+use shared_model::world::Argument;
+use thiserror::Error;
+
+use crate::assemble::{self, AssembleError, Modules};
+use crate::backend::{Backend, BackendError};
+use crate::drive::run;
+
+/// The call could not be made.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// An argument is not one.
+    #[error("argument `{text}`: {reason}")]
+    Argument {
+        /// What was given.
+        text: String,
+        /// What is wrong with it and what would be right.
+        reason: String,
+    },
+    /// The module cannot be put together.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The backend cannot run it.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallResult {
+    /// What the function returned: all 64 bits of `rax`. Nothing if it did not return.
+    #[serde(rename = "return")]
+    pub returned: Option<u64>,
+    /// The output buffers, in the order of the arguments.
+    pub buffers: Vec<OutputBuffer>,
+    /// All that was written to the console, by init functions too.
+    pub console: String,
+    /// How the thread ended.
+    pub end: Option<serde_json::Value>,
+    /// The same end, for programs.
+    #[serde(skip)]
+    pub parsed: Option<End>,
+}
+
+/// An output buffer after the call.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutputBuffer {
+    /// Which argument it was, counted from 0.
+    pub arg: usize,
+    /// Its bytes.
+    pub hex: String,
+}
+
+/// Reads an argument: an integer (decimal, `0x…`, negative), `str:TEXT`, `hex:BYTES`,
+/// `file:PATH` or `buf:SIZE`.
+///
+/// # Errors
+/// [`CallError::Argument`].
+pub fn argument(text: &str) -> Result<Argument, CallError> {
+    let wrong = |reason: String| CallError::Argument { text: text.into(), reason };
+    let Some((kind, rest)) = text.split_once(':') else { return integer(text).map_err(wrong) };
+    match kind {
+        "str" => Ok(Argument::Text { text: rest.into() }),
+        "hex" => {
+            let digits: String = rest.chars().filter(|c| !c.is_whitespace()).collect();
+            match hex::decode(&digits) {
+                Some(_) => Ok(Argument::Bytes { hex: digits }),
+                None => Err(wrong(String::from("use pairs of hexadecimal digits, as hex:00ff"))),
+            }
+        }
+        "file" => {
+            let bytes = fs::read(rest).map_err(|error| wrong(error.to_string()))?;
+            Ok(Argument::Bytes { hex: hex::encode(&bytes) })
+        }
+        "buf" => match integer(rest) {
+            Ok(Argument::Unsigned(buffer)) => Ok(Argument::Buffer { buffer }),
+            _ => Err(wrong(String::from("use a number of bytes, as buf:64"))),
+        },
+        other => Err(wrong(format!(
+            "`{other}:` is no kind of argument: use an integer, str:, hex:, file: or buf:"
+        ))),
+    }
+}
+
+fn integer(text: &str) -> Result<Argument, String> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    let value = parsed.map_err(|_| {
+        String::from("not a 64-bit integer; text is str:TEXT, bytes are hex:BYTES")
+    })?;
+    match negative {
+        false => Ok(Argument::Unsigned(value)),
+        true => match 0_i64.checked_sub_unsigned(value) {
+            Some(value) => Ok(Argument::Signed(value)),
+            None => Err(String::from("below the smallest 64-bit integer")),
+        },
+    }
+}
+
+/// The world of a call: the module's init first, if it has one, then the function.
+///
+/// # Errors
+/// See [`AssembleError`].
+pub fn bundle(
+    module: &str,
+    symbol: &str,
+    arguments: Vec<Argument>,
+    modules: &Modules,
+) -> Result<Bundle, AssembleError> {
+    let mut bundle = assemble::module(module, modules)?;
+    let plan = &mut bundle.world.domains[0];
+    let files = &bundle.modules[&plan.module];
+    let main = files.last().map(|&file| &bundle.files[file]);
+    let init = main.is_some_and(|file| has_init(&file.name, &file.bytes)) && symbol != "init_module";
+    let first = init.then(|| String::from("init_module"));
+    plan.call = Some(first.into_iter().chain([symbol.to_owned()]).collect());
+    plan.args = arguments;
+    Ok(bundle)
+}
+
+/// Whether a module has an init function. One that cannot be read has none; loading it says why.
+fn has_init(name: &str, bytes: &[u8]) -> bool {
+    use shared_model::loader::{Module, inspect::inspect};
+    inspect(&Module { name, bytes }).is_ok_and(|found| found.entries.iter().any(|entry| entry.role == "init"))
+}
+
+/// Makes the call.
+///
+/// # Errors
+/// [`CallError::Backend`] if the backend is unavailable or the module cannot be loaded.
+pub fn call(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+) -> Result<CallResult, CallError> {
+    let run = run(bundle, backend, timeout)?;
+    let report = RunReport::from_log(&run.log);
+    let Some(domain) = report.domains.into_iter().next() else {
+        unreachable!("a call's world has one domain")
+    };
+    let parsed = domain.end().cloned();
+    let last = bundle.world.domains[0].call.as_ref().and_then(|calls| calls.last());
+    let called = domain.last_call.as_ref() == last;
+    let buffers = domain.buffers.into_iter().map(|(arg, hex)| OutputBuffer { arg, hex });
+    Ok(CallResult {
+        returned: domain.returned.filter(|_| called),
+        buffers: buffers.collect(),
+        console: domain.console,
+        end: domain.threads.into_iter().next().and_then(|thread| thread.end),
+        parsed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::argument;
+    use shared_model::world::Argument;
+
+    #[test]
+    fn arguments_of_every_kind_are_read() {
+        assert_eq!(argument("0x10").unwrap(), Argument::Unsigned(16));
+        assert_eq!(argument("18446744073709551615").unwrap(), Argument::Unsigned(u64::MAX));
+        assert_eq!(argument("-22").unwrap(), Argument::Signed(-22));
+        assert_eq!(argument("str:a:b").unwrap(), Argument::Text { text: "a:b".into() });
+        assert_eq!(argument("hex:00 ff").unwrap(), Argument::Bytes { hex: "00ff".into() });
+        assert_eq!(argument("buf:0x20").unwrap(), Argument::Buffer { buffer: 32 });
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_advice() {
+        let cases = [
+            ("12z", "str:TEXT"),
+            ("hex:0", "pairs"),
+            ("buf:x", "buf:64"),
+            ("blob:1", "no kind"),
+            ("file:/nonexistent/file", "No such file"),
+            ("-9223372036854775809", "smallest"),
+        ];
+        for (text, part) in cases {
+            let error = argument(text).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains(text), "{error}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `lcd diff`.
+
+use std::time::Duration;
+
+use bundled_worlds::WORLDS;
+use indicatif::{ProgressBar, ProgressStyle};
+use lcd::Backend;
+use lcd::assemble::{self, Modules};
+use lcd::differential::{self, Case, Field, Outcome, Summary};
+use lcd::model::compare::Divergence;
+use lcd::model::event::Event;
+use native_vmx::HostReport;
+use serde::Serialize;
+
+use super::output::{Output, Tone, table};
+use super::{Code, duration};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// World files, modules or bundled worlds; without any, all bundled worlds.
+    what: Vec<String>,
+    /// Only these backends.
+    #[arg(long, value_name = "BACKEND")]
+    backend: Vec<Backend>,
+    /// Give each run up after so long [default: the world's own limit].
+    #[arg(long, value_name = "T", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Only list the bundled worlds.
+    #[arg(long)]
+    list: bool,
+}
+
+/// The JSON result.
+#[derive(Serialize)]
+struct Results<'a> {
+    schema: &'static str,
+    host: &'a HostReport,
+    cases: &'a [Case],
+    summary: Summary,
+}
+
+pub(super) fn main(
+    arguments: &Arguments,
+    modules: &Modules,
+    output: &Output,
+) -> anyhow::Result<Code> {
+    if arguments.list {
+        return list(output);
+    }
+    let host = native_vmx::probe();
+    let field = field(&arguments.backend);
+    let names: Vec<String> = match arguments.what.as_slice() {
+        [] => WORLDS.iter().map(|world| world.name.to_owned()).collect(),
+        given => given.to_vec(),
+    };
+    let progress = progress(names.len());
+    let mut cases = Vec::new();
+    for name in &names {
+        progress.set_message(name.clone());
+        cases.push(match assemble::anything(name, modules) {
+            Ok(bundle) => differential::case(&bundle, &field, arguments.timeout),
+            Err(error @ assemble::AssembleError::Unavailable { .. }) => {
+                differential::skipped(name, error.to_string())
+            }
+            Err(error) => return Err(error.into()),
+        });
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let summary = Summary::of(&cases);
+    if output.is_json() {
+        output.json(&Results { schema: "lcd-diff/1", host: &host, cases: &cases, summary })?;
+    } else {
+        human(&host, &field, &cases, summary, output)?;
+    }
+    Ok(if summary.diverge > 0 {
+        Code::Diverge
+    } else if cases.iter().any(|case| case.unloadable) {
+        Code::Setup
+    } else {
+        Code::Success
+    })
+}
+
+fn list(output: &Output) -> anyhow::Result<Code> {
+    let about = |toml| lcd::model::world::World::parse(toml).map_or(String::new(), |w| w.about);
+    let rows = WORLDS.iter().map(|world| vec![world.name.to_owned(), about(world.toml)]);
+    output.print(&table(&["world", "what it shows"], rows.collect()))?;
+    Ok(Code::Success)
+}
+
+/// The backends that are asked for, each with the reason if it cannot be used.
+fn field(chosen: &[Backend]) -> Field {
+    let wanted = |backend: &Backend| chosen.is_empty() || chosen.contains(backend);
+    let available = |backend: Backend| match backend {
+        Backend::Sim => Ok(()),
+        Backend::Native => {
+            native_vmx::NativeArch::new().map(drop).map_err(|reason| reason.to_string())
+        }
+    };
+    Backend::ALL.into_iter().filter(wanted).map(|backend| (backend, available(backend))).collect()
+}
+
+/// A bar on standard error, drawn only if that is a terminal.
+fn progress(total: usize) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64);
+    let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg:30!}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn human(
+    host: &HostReport,
+    field: &Field,
+    cases: &[Case],
+    summary: Summary,
+    output: &Output,
+) -> anyhow::Result<()> {
+    output.print(&format!("host: {}, {}", host.class, host.processor_model))?;
+    let rows = cases.iter().map(|case| row(case, output)).collect();
+    output.print(&table(&["world", "outcome", "events", "native", "sim", "what it shows"], rows))?;
+    for case in cases.iter().filter(|case| case.outcome != Outcome::Agree) {
+        details(case, output)?;
+    }
+    for (backend, reason) in field.iter().filter_map(|(b, a)| Some((b, a.as_ref().err()?))) {
+        let note = format!("{backend} skipped for all {} worlds: {reason}", cases.len());
+        output.print(&output.paint(Tone::Warn, &note))?;
+    }
+    let Summary { agree, diverge, poisoned, skipped } = summary;
+    let line = format!("{agree} agree, {diverge} diverge, {poisoned} poisoned, {skipped} skipped");
+    let tone = if diverge > 0 { Tone::Bad } else { Tone::Good };
+    output.print(&output.paint(tone, &line))
+}
+
+fn row(case: &Case, output: &Output) -> Vec<String> {
+    let (tone, word) = match case.outcome {
+        Outcome::Agree => (Tone::Good, "agree"),
+        Outcome::Diverge => (Tone::Bad, "diverge"),
+        Outcome::Poisoned => (Tone::Warn, "poisoned"),
+        Outcome::Skipped => (Tone::Warn, "skipped"),
+    };
+    let time = |name: &str| match case.backends.iter().find(|run| run.backend == name) {
+        Some(run) if run.skipped.is_none() && run.error.is_none() => {
+            format!("{:.1} ms", run.seconds * 1000.0)
+        }
+        _ => String::from("-"),
+    };
+    vec![
+        case.name.clone(),
+        output.paint(tone, word),
+        case.events.to_string(),
+        time("native"),
+        time("sim"),
+        case.about.clone(),
+    ]
+}
+
+fn details(case: &Case, output: &Output) -> anyhow::Result<()> {
+    let reason = case.reason.as_deref().unwrap_or_default();
+    output.print(&format!("\n{}: {reason}", output.paint(Tone::Bold, &case.name)))?;
+    for line in &case.unmet {
+        output.print(&format!("  {line}"))?;
+    }
+    if let Some(divergence) = &case.divergence {
+        context(divergence, output)?;
+        output.print(&format!("  again: lcd diff {}", case.name))?;
+    }
+    Ok(())
+}
+
+/// The first divergent event under the equal ones before it.
+fn context(divergence: &Divergence, output: &Output) -> anyhow::Result<()> {
+    let start = divergence.index - divergence.context.len();
+    for (i, event) in divergence.context.iter().enumerate() {
+        output.print(&output.paint(Tone::Dim, &format!("  {:>6}  {}", start + i, line(event)?)))?;
+    }
+    for (side, event) in [("native", &divergence.left), ("sim", &divergence.right)] {
+        let text = match event {
+            Some(event) => line(event)?,
+            None => String::from("(no more events)"),
+        };
+        let head = format!("  {:>6}  {side}: {text}", divergence.index);
+        output.print(&output.paint(Tone::Bad, &head))?;
+    }
+    Ok(())
+}
+
+fn line(event: &Event) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(event)?)
+}

@@ -1,0 +1,45 @@
+//! `lcd host`.
+
+use serde::Serialize;
+
+use native_vmx::HostReport;
+
+use super::Code;
+use super::output::Output;
+
+#[derive(Serialize)]
+struct Results {
+    lcd: &'static str,
+    operating_system: &'static str,
+    architecture: &'static str,
+    native: HostReport,
+    simulator: Simulator,
+}
+
+#[derive(Serialize)]
+struct Simulator {
+    available: bool,
+    wasm_bytes: usize,
+}
+
+pub(super) fn main(output: &Output) -> anyhow::Result<Code> {
+    let results = Results {
+        lcd: env!("CARGO_PKG_VERSION"),
+        operating_system: std::env::consts::OS,
+        architecture: std::env::consts::ARCH,
+        native: native_vmx::probe(),
+        simulator: Simulator { available: true, wasm_bytes: wasm_host::SIMULATOR_WASM.len() },
+    };
+    if output.is_json() {
+        output.json(&results)?;
+        return Ok(Code::Success);
+    }
+    let Results { lcd, operating_system, architecture, native, simulator } = &results;
+    output.print(&format!("lcd {lcd} on {operating_system} {architecture}"))?;
+    output.print(&format!("native: {}", native.to_string().trim_end()))?;
+    for capability in &native.capabilities {
+        output.print(&format!("  KVM_CAP_{:<28} {}", capability.name, capability.value))?;
+    }
+    output.print(&format!("simulator: available ({} bytes of WebAssembly)", simulator.wasm_bytes))?;
+    Ok(Code::Success)
+}

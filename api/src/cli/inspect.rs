@@ -1,0 +1,99 @@
+//! `lcd inspect`.
+
+use std::collections::BTreeMap;
+
+use lcd::assemble::{self, Modules};
+use lcd::model::loader::{self, Module, inspect::Inspection};
+use serde::Serialize;
+
+use super::Code;
+use super::output::{Output, Tone, table};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A module's file, or its name in the module path.
+    module: String,
+}
+
+#[derive(Serialize)]
+struct Results {
+    module: String,
+    #[serde(flatten)]
+    inspection: Inspection,
+    /// For each import, the module that provides it; nothing if none does.
+    bindings: BTreeMap<String, Option<String>>,
+    /// Why it cannot be linked, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_error: Option<String>,
+}
+
+pub(super) fn main(
+    arguments: &Arguments,
+    modules: &Modules,
+    output: &Output,
+) -> anyhow::Result<Code> {
+    let bundle = assemble::module(&arguments.module, modules)?;
+    let key = bundle.world.domains[0].module.clone();
+    let parts: Vec<Module<'_>> = bundle.module(&key).unwrap_or_default();
+    let Some(main) = parts.last() else { unreachable!("a module has itself as its last part") };
+    let inspection = loader::inspect::inspect(main)?;
+    let linked = loader::link(&parts);
+    let bindings = linked.as_ref().ok().and_then(|program| program.main()).map(|image| {
+        let imports = image.imports.iter();
+        imports.map(|import| (import.name.clone(), import.from.clone())).collect()
+    });
+    let link_error = linked.as_ref().err().map(ToString::to_string);
+    let bindings = bindings.unwrap_or_default();
+    let results = Results { module: key, inspection, bindings, link_error };
+    if output.is_json() {
+        output.json(&results)?;
+    } else {
+        human(&results, output)?;
+    }
+    Ok(Code::Success)
+}
+
+fn human(results: &Results, output: &Output) -> anyhow::Result<()> {
+    let Results { module, inspection, bindings, link_error } = results;
+    let heading = |text: &str| output.paint(Tone::Bold, text);
+    output.print(&format!("{}: {}, {} bytes", heading(module), inspection.kind, inspection.size))?;
+    for (key, value) in &inspection.modinfo {
+        output.print(&format!("  {key}={value}"))?;
+    }
+    let rows = inspection.sections.iter().map(|section| {
+        vec![section.name.clone(), format!("{:#x}", section.size), section.flags.clone()]
+    });
+    output.print(&format!("\n{}", heading("sections")))?;
+    output.print(&table(&["name", "size", "flags"], rows.collect()))?;
+    if !inspection.segments.is_empty() {
+        output.print(&format!("\n{}", heading("segments")))?;
+        for segment in &inspection.segments {
+            output.print(&format!("  {segment:?}"))?;
+        }
+    }
+    output.print(&format!("\n{}", heading("relocations")))?;
+    for (kind, count) in &inspection.relocations {
+        output.print(&format!("  {kind:<24} {count}"))?;
+    }
+    output.print(&format!("\n{}", heading("exports")))?;
+    for export in &inspection.exports {
+        output.print(&format!("  {}", export.name))?;
+    }
+    output.print(&format!("\n{}", heading("imports")))?;
+    for import in &inspection.imports {
+        let by = match bindings.get(&import.name) {
+            Some(Some(by)) => output.paint(Tone::Good, by),
+            _ => output.paint(Tone::Warn, "nobody: a trap, if it is ever used"),
+        };
+        output.print(&format!("  {:<32} {by}", import.name))?;
+    }
+    output.print(&format!("\n{}", heading("entry points")))?;
+    for entry in &inspection.entries {
+        let section = entry.section.as_deref().unwrap_or("");
+        output.print(&format!("  {:<8} {section}+{:#x}", entry.role, entry.value))?;
+    }
+    if let Some(error) = link_error {
+        output.print(&format!("\n{}", output.paint(Tone::Bad, error)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! `lcd run`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use lcd::Backend;
+use lcd::assemble::{self, Modules};
+use lcd::model::exit::{End, Exited};
+use lcd::model::report::{DomainReport, RunReport, ThreadEnd};
+
+use super::output::{Output, Tone};
+use super::{Code, default_backend, duration};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A module's file or name, a world file (.toml), or a bundled world.
+    what: String,
+    /// Where it runs [default: native if possible, else sim].
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// Write the event log to this file, as lines of JSON.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Give up after so long: 10s, 500ms, 2m [default: the world's own limit].
+    #[arg(long, value_name = "T", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+pub(super) fn main(
+    arguments: &Arguments,
+    modules: &Modules,
+    output: &Output,
+) -> anyhow::Result<Code> {
+    let bundle = assemble::anything(&arguments.what, modules)?;
+    let backend = default_backend(arguments.backend, output);
+    let run = lcd::run(&bundle, backend, arguments.timeout)?;
+    if let Some(path) = &arguments.log {
+        fs::write(path, run.log.to_json_lines())
+            .with_context(|| format!("cannot write the log to {}", path.display()))?;
+    }
+    let report = RunReport::from_log(&run.log);
+    let unmet = report.unmet(&bundle.world);
+    if output.is_json() {
+        output.json(&report)?;
+    } else {
+        for domain in &report.domains {
+            output.print(human(domain, report.domains.len() > 1, output).trim_end())?;
+        }
+        let count = report.events;
+        output.note(&format!("{backend}: {count} events in {:.3} s", run.elapsed.as_secs_f64()));
+    }
+    for line in &unmet {
+        eprintln!("{} {line}", output.error_label());
+    }
+    let as_expected = !bundle.world.expect.is_empty() && unmet.is_empty();
+    let ended_well = report.domains.iter().filter_map(DomainReport::end).all(|end| {
+        matches!(end, End::Exit(Exited { value: 0 }))
+    });
+    Ok(if as_expected || (ended_well && unmet.is_empty()) { Code::Success } else { Code::Failure })
+}
+
+fn human(domain: &DomainReport, name_it: bool, output: &Output) -> String {
+    let mut text = String::new();
+    if name_it {
+        text.push_str(&output.paint(Tone::Bold, &format!("[{}]\n", domain.name)));
+    }
+    text.push_str(&domain.console);
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for thread in &domain.threads {
+        text.push_str(&ending(&domain.name, thread, output));
+        text.push('\n');
+    }
+    text
+}
+
+/// How a thread ended, with its registers if it was killed.
+pub(super) fn ending(name: &str, thread: &ThreadEnd, output: &Output) -> String {
+    let Some((end, registers)) = &thread.parsed else {
+        return output.paint(Tone::Dim, &format!("{name} did not end"));
+    };
+    match end {
+        End::Exit(Exited { value: 0 }) => output.paint(Tone::Good, &format!("{name} {end}")),
+        End::Exit(_) => output.paint(Tone::Warn, &format!("{name} {end}")),
+        End::Killed(_) => {
+            let head = format!("{name}: {end}, rip {:#x}", registers.rip);
+            let names = lcd::model::registers::GENERAL_NAMES;
+            let cells: Vec<_> = names
+                .iter()
+                .zip(registers.general)
+                .map(|(name, value)| format!("{name:>4} {value:016x}"))
+                .collect();
+            let rows: Vec<_> = cells.chunks(4).map(|row| format!("  {}", row.join(" "))).collect();
+            let flags = format!("  rflags {:#x}", registers.rflags);
+            let registers = output.paint(Tone::Dim, &format!("{}\n{flags}", rows.join("\n")));
+            format!("{}\n{registers}", output.paint(Tone::Bad, &head))
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The main job: run a world on every backend, and say whether they agree.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use shared_model::bundle::Bundle;
+use shared_model::compare::{Divergence, Verdict, compare};
+use shared_model::event::Log;
+use shared_model::report::RunReport;
+
+use crate::backend::{Backend, BackendError};
+use crate::drive::{Run, run};
+
+/// The outcome of one case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// All backends agree, and with the world's expectations.
+    Agree,
+    /// They do not.
+    Diverge,
+    /// They agree up to a point after which nothing can be compared.
+    Poisoned,
+    /// It was not compared, for a reason that is given.
+    Skipped,
+}
+
+/// What became of one backend in a case.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackendRun {
+    /// The backend.
+    pub backend: String,
+    /// Why it did not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// Why it could not finish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Events in its log.
+    pub events: usize,
+    /// Seconds that the run took.
+    pub seconds: f64,
+    /// Instructions retired, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<u64>,
+}
+
+/// One case: a world on every backend.
+#[derive(Clone, Debug, Serialize)]
+pub struct Case {
+    /// The world.
+    pub name: String,
+    /// What it shows.
+    pub about: String,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What became of each backend.
+    pub backends: Vec<BackendRun>,
+    /// Events compared; with one backend, events seen.
+    pub events: usize,
+    /// Why the outcome is not a plain agreement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The first divergent event, with its context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<Divergence>,
+    /// Expectations of the world that a backend did not meet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<String>,
+    /// Its modules cannot be loaded on any backend: the input is wrong.
+    #[serde(skip)]
+    pub unloadable: bool,
+}
+
+/// How many cases had which outcome.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
+pub struct Summary {
+    /// Agreements.
+    pub agree: usize,
+    /// Divergences.
+    pub diverge: usize,
+    /// Poisoned comparisons.
+    pub poisoned: usize,
+    /// Cases that were not compared.
+    pub skipped: usize,
+}
+
+impl Summary {
+    /// Counts.
+    pub fn of(cases: &[Case]) -> Self {
+        let count = |outcome| cases.iter().filter(|case| case.outcome == outcome).count();
+        Self {
+            agree: count(Outcome::Agree),
+            diverge: count(Outcome::Diverge),
+            poisoned: count(Outcome::Poisoned),
+            skipped: count(Outcome::Skipped),
+        }
+    }
+}
+
+/// The backends of a comparison: each runs, or is left out for a reason.
+pub type Field = Vec<(Backend, Result<(), String>)>;
+
+/// Runs a bundle on the backends of `field` and compares the logs.
+pub fn case(bundle: &Bundle, field: &Field, timeout: Option<Duration>) -> Case {
+    let world = &bundle.world;
+    let mut case = Case {
+        name: world.name.clone(),
+        about: world.about.clone(),
+        outcome: Outcome::Agree,
+        backends: Vec::new(),
+        events: 0,
+        reason: None,
+        divergence: None,
+        unmet: Vec::new(),
+        unloadable: false,
+    };
+    let mut logs = Vec::new();
+    for (backend, available) in field {
+        let result = match available {
+            Ok(()) => Some(run(bundle, *backend, timeout)),
+            Err(_) => None,
+        };
+        case.backends.push(BackendRun::new(*backend, available, result.as_ref()));
+        if let Some(Ok(run)) = result {
+            for line in RunReport::from_log(&run.log).unmet(world) {
+                case.unmet.push(format!("{backend}: {line}"));
+            }
+            logs.push(run.log);
+        }
+    }
+    case.judge(&logs);
+    case
+}
+
+/// A case that cannot even be put together.
+pub fn skipped(name: &str, reason: String) -> Case {
+    Case {
+        name: name.into(),
+        about: String::new(),
+        outcome: Outcome::Skipped,
+        backends: Vec::new(),
+        events: 0,
+        reason: Some(reason),
+        divergence: None,
+        unmet: Vec::new(),
+        unloadable: false,
+    }
+}
+
+impl BackendRun {
+    fn new(
+        backend: Backend,
+        available: &Result<(), String>,
+        result: Option<&Result<Run, BackendError>>,
+    ) -> Self {
+        let run = result.and_then(|result| result.as_ref().ok());
+        Self {
+            backend: backend.to_string(),
+            skipped: available.as_ref().err().cloned(),
+            error: result.and_then(|result| result.as_ref().err()).map(ToString::to_string),
+            events: run.map_or(0, |run| run.log.events.len()),
+            seconds: run.map_or(0.0, |run| run.elapsed.as_secs_f64()),
+            instructions: run.and_then(|run| run.retired),
+        }
+    }
+}
+
+impl Case {
+    /// Decides the outcome from the logs of the backends that ran.
+    fn judge(&mut self, logs: &[Log]) {
+        let errors: Vec<_> = self.backends.iter().filter_map(|run| run.error.clone()).collect();
+        if let Some(error) = errors.first() {
+            // A module that no backend can load is bad input, which all of them agree about; one
+            // that only some can load is a difference.
+            self.unloadable = logs.is_empty() && errors.iter().all(|other| other == error);
+            self.outcome = if self.unloadable { Outcome::Skipped } else { Outcome::Diverge };
+            self.reason = Some(error.clone());
+            return;
+        }
+        self.events = logs.first().map_or(0, |log| log.events.len());
+        for pair in logs.windows(2) {
+            match compare(&pair[0], &pair[1]) {
+                Verdict::Agree { compared } => self.events = compared,
+                Verdict::Poisoned { compared, why } => {
+                    self.events = compared;
+                    self.outcome = Outcome::Poisoned;
+                    self.reason = Some(why);
+                }
+                Verdict::Diverge(divergence) => {
+                    self.events = divergence.index;
+                    self.outcome = Outcome::Diverge;
+                    self.reason = Some(divergence.fields.join("; "));
+                    self.divergence = Some(divergence);
+                }
+            }
+        }
+        if !self.unmet.is_empty() && self.outcome == Outcome::Agree {
+            self.outcome = Outcome::Diverge;
+            self.reason = Some(String::from("the world's expectations are not met"));
+        }
+        if logs.len() < 2 && self.outcome == Outcome::Agree {
+            // One run agrees with nothing but its world's expectations.
+            self.outcome = Outcome::Skipped;
+            self.reason = Some(self.missing_backends());
+        }
+    }
+
+    fn missing_backends(&self) -> String {
+        let missing = self.backends.iter().filter_map(|run| {
+            let reason = run.skipped.as_ref()?;
+            Some(format!("not compared: {} was skipped: {reason}", run.backend))
+        });
+        missing.collect::<Vec<_>>().join("; ")
+    }
+}

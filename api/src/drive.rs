@@ -1,0 +1,155 @@
+//! Runs a world to its end on one backend, within limits of the host's time.
+//!
+//! A native thread leaves the processor only at an exit, so a spinning one has to be kicked. One
+//! watchdog thread per run sleeps until the earlier of the current thread's and the whole run's
+//! deadline; the loop below decides, after a kick, which of them it was.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use native_vmx::KickHandle;
+use shared_model::arch::Kick as _;
+use shared_model::bundle::Bundle;
+use shared_model::domain::ThreadId;
+use shared_model::event::Log;
+use shared_model::session::{Progress, Request};
+
+use crate::backend::{Backend, BackendError, Machine};
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    /// Everything that happened.
+    pub log: Log,
+    /// How long the run took, without loading and digesting.
+    pub elapsed: Duration,
+    /// Instructions retired, on a backend that counts.
+    pub retired: Option<u64>,
+}
+
+/// Runs a bundle's world on a backend until nothing is ready any more, or until `timeout` (by
+/// default the world's own limit), after which threads that still run end with `timeout`.
+///
+/// # Errors
+/// [`BackendError`] if the backend is unavailable or a module cannot be loaded.
+pub fn run(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+) -> Result<Run, BackendError> {
+    let mut machine = Machine::open(backend, bundle)?;
+    machine.request(Request::Boot)?;
+    let start = Instant::now();
+    let limit = Duration::from_millis(bundle.world.limits.milliseconds);
+    // The simulator's own limit is in instructions, which every host counts alike; the clock
+    // only ends it when somebody asked for that.
+    let allowed = match (timeout, backend) {
+        (Some(timeout), _) => Some(timeout),
+        (None, Backend::Native) => Some(limit),
+        (None, Backend::Sim) => None,
+    };
+    let deadline = allowed.and_then(|allowed| start.checked_add(allowed));
+    drive(&mut machine, deadline)?;
+    let elapsed = start.elapsed();
+    let retired = machine.retired();
+    machine.request(Request::Finish)?;
+    Ok(Run { log: machine.log()?, elapsed, retired })
+}
+
+fn drive(machine: &mut Machine, deadline: Option<Instant>) -> Result<(), BackendError> {
+    let watchdog = Watchdog::new();
+    let mut armed = None;
+    // When each thread with a kill time of its own is to be killed.
+    let mut kill_at: HashMap<ThreadId, Instant> = HashMap::new();
+    loop {
+        if let Some((thread, kick, kill_after)) = machine.current()
+            && armed != Some(thread)
+        {
+            if let Some(after) = kill_after {
+                let after = Duration::from_millis(after.milliseconds);
+                kill_at.entry(thread).or_insert_with(|| Instant::now() + after);
+            }
+            let own = kill_at.get(&thread).copied();
+            watchdog.arm(own.into_iter().chain(deadline).min(), kick);
+            armed = Some(thread);
+        }
+        let progress = machine.run()?;
+        if progress == Progress::Idle {
+            return Ok(());
+        }
+        let now = Instant::now();
+        if let Progress::Kicked(thread) = progress {
+            armed = None;
+            if kill_at.get(&thread).is_some_and(|&at| at <= now) {
+                machine.request(Request::Kill(thread))?;
+            }
+        }
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            machine.request(Request::TimeOut)?;
+            return Ok(());
+        }
+    }
+}
+
+/// Kicks at a given time. Dropping it ends its thread.
+struct Watchdog {
+    shared: Arc<(Mutex<Armed>, Condvar)>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Armed {
+    target: Option<(Instant, KickHandle)>,
+    stop: bool,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        let shared = Arc::<(Mutex<Armed>, Condvar)>::default();
+        let watched = Arc::clone(&shared);
+        Self { shared, thread: Some(thread::spawn(move || watch(&watched))) }
+    }
+
+    /// Replaces what was armed.
+    fn arm(&self, at: Option<Instant>, kick: KickHandle) {
+        self.set(|armed| armed.target = at.map(|at| (at, kick)));
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Armed)) {
+        let (lock, changed) = &*self.shared;
+        change(&mut lock.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_one();
+    }
+}
+
+fn watch(shared: &(Mutex<Armed>, Condvar)) {
+    let (lock, changed) = shared;
+    let mut armed = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    while !armed.stop {
+        let now = Instant::now();
+        armed = match &armed.target {
+            Some((at, kick)) if *at <= now => {
+                kick.kick();
+                armed.target = None;
+                armed
+            }
+            Some((at, _)) => {
+                let left = *at - now;
+                changed.wait_timeout(armed, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => changed.wait(armed).unwrap_or_else(PoisonError::into_inner),
+        };
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.set(|armed| armed.stop = true);
+        if let Some(thread) = self.thread.take() {
+            // It holds no resource that its panic could have left half-done.
+            let _ = thread.join();
+        }
+    }
+}

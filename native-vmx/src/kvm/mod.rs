@@ -1,0 +1,273 @@
+//! [`Arch`] over KVM.
+
+mod exits;
+mod explain;
+mod frames;
+mod kick;
+mod mapping;
+mod probe;
+mod refused;
+mod run_page;
+mod space;
+mod vcpu;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io;
+
+use kvm_bindings::{
+    KVM_API_VERSION, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_SYNC_MMU, KVM_CAP_SYNC_REGS,
+    KVM_CAP_USER_MEMORY, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS,
+};
+use kvm_ioctls::Kvm;
+use shared_model::address::{Frame, GuestPhysical, GuestVirtual, PAGE_SIZE};
+use shared_model::arch::{Arch, ArchError, DomainId, ThreadId};
+use shared_model::exit::Exit;
+use shared_model::registers::{Registers, SystemRegisters};
+use shared_model::rights::Rights;
+
+use self::exits::Step;
+use self::explain::{FRAME_SIZE, Scene, explain};
+use self::frames::Frames;
+use self::refused::Memory;
+use self::space::Space;
+use self::vcpu::{Ring, Vcpu};
+use crate::report::Unavailable;
+
+pub use self::kick::KickHandle;
+pub use self::probe::probe;
+
+/// A machine whose domains are KVM virtual machines.
+///
+/// It is driven by one host thread at a time and may move between host threads; only its
+/// [`KickHandle`]s are used from others.
+#[derive(Debug)]
+pub struct NativeArch {
+    // In this order they are dropped: processors before their virtual machines, and the
+    // frames last.
+    threads: BTreeMap<ThreadId, Vcpu>,
+    spaces: BTreeMap<DomainId, Space>,
+    frames: Frames,
+    run_page_size: usize,
+    kvm: Kvm,
+}
+
+impl NativeArch {
+    /// Opens `/dev/kvm`.
+    ///
+    /// # Errors
+    /// [`Unavailable`], which says what is missing and what to do about it.
+    pub fn new() -> Result<Self, Unavailable> {
+        let kvm = open()?;
+        let run_page_size = kvm
+            .get_vcpu_mmap_size()
+            .map_err(|error| broken("KVM_GET_VCPU_MMAP_SIZE fails", error))?;
+        let frames =
+            Frames::new().map_err(|error| broken("a memory file cannot be made", error))?;
+        let (threads, spaces) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { threads, spaces, frames, run_page_size, kvm })
+    }
+
+    /// How often this thread's processor was entered (`KVM_RUN` was called): once for a
+    /// hypercall, twice where the registers were wanted as well.
+    pub fn entries(&self, thread: ThreadId) -> u64 {
+        self.threads.get(&thread).expect("the model passes live threads").entries()
+    }
+
+    fn create(
+        &mut self,
+        thread: ThreadId,
+        domain: DomainId,
+        system: &SystemRegisters,
+        ring: Ring,
+    ) -> Result<(), ArchError> {
+        let refused = |error| host("make a virtual processor", error);
+        let fd = self.space(domain).processor().map_err(refused)?;
+        let vcpu = Vcpu::new(fd, self.run_page_size, domain, system, ring).map_err(refused)?;
+        self.threads.insert(thread, vcpu);
+        Ok(())
+    }
+
+    fn space(&mut self, domain: DomainId) -> &mut Space {
+        self.spaces.get_mut(&domain).expect("the model passes live domains")
+    }
+
+    fn thread(&mut self, thread: ThreadId) -> &mut Vcpu {
+        self.threads.get_mut(&thread).expect("the model passes live threads")
+    }
+
+    /// What a cold exit means. May read memory, decode and allocate.
+    #[cold]
+    fn explain(&mut self, thread: ThreadId, step: Step) -> Exit {
+        let vcpu = self.threads.get_mut(&thread).expect("the thread has just run");
+        let registers = vcpu.registers();
+        let space = self.spaces.get(&vcpu.domain()).expect("a thread's domain is live");
+        if space.is_lost() {
+            let what = "the host ran out of memory mappings (vm.max_map_count)".to_owned();
+            return Exit::Unsupported { what, at: GuestVirtual(registers.rip) };
+        }
+        let (cr2, fs_base, gs_base) = vcpu.cr2_and_bases();
+        let system = *vcpu.system();
+        let memory = &Mapped { space, frames: &self.frames };
+        let scene = Scene { system: &system, registers, cr2, fs_base, gs_base, memory };
+        let explained = explain(step, &scene);
+        if let Some(restored) = explained.restored {
+            vcpu.set_registers(&restored);
+            if let Some((frame, _)) = space.at(system.exception_stack.page()) {
+                let start = PAGE_SIZE as usize - FRAME_SIZE;
+                self.frames.write(frame, start, &[0; FRAME_SIZE]);
+            }
+        }
+        explained.exit
+    }
+}
+
+impl Arch for NativeArch {
+    type Kick = KickHandle;
+
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn frame_allocate(&mut self, frame: Frame) -> Result<(), ArchError> {
+        self.frames.allocate(frame).map_err(|error| host("allocate a frame", error))
+    }
+
+    fn frame_free(&mut self, frame: Frame) {
+        self.frames.free(frame);
+    }
+
+    fn frame_read(&self, frame: Frame, offset: usize, bytes: &mut [u8]) {
+        self.frames.read(frame, offset, bytes);
+    }
+
+    fn frame_write(&mut self, frame: Frame, offset: usize, bytes: &[u8]) {
+        self.frames.write(frame, offset, bytes);
+    }
+
+    fn domain_create(&mut self, domain: DomainId) -> Result<(), ArchError> {
+        let space = Space::new(&self.kvm).map_err(|e| host("make a virtual machine", e))?;
+        self.spaces.insert(domain, space);
+        Ok(())
+    }
+
+    fn domain_destroy(&mut self, domain: DomainId) {
+        debug_assert!(self.threads.values().all(|vcpu| vcpu.domain() != domain));
+        self.spaces.remove(&domain);
+    }
+
+    fn map(
+        &mut self,
+        domain: DomainId,
+        page: GuestPhysical,
+        frame: Frame,
+        rights: Rights,
+    ) -> Result<(), ArchError> {
+        let space = self.spaces.get_mut(&domain).expect("the model passes live domains");
+        space.map(page, frame, rights, self.frames.fd()).map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => ArchError(format!(
+                "cannot map a page: {error}; the host's limit on a process's mappings may be \
+                 reached: raise it with `sysctl vm.max_map_count`"
+            )),
+            _ => host("map a page", error),
+        })
+    }
+
+    fn unmap(&mut self, domain: DomainId, page: GuestPhysical) {
+        self.space(domain).unmap(page);
+    }
+
+    fn thread_create(
+        &mut self,
+        thread: ThreadId,
+        domain: DomainId,
+        system: &SystemRegisters,
+    ) -> Result<(), ArchError> {
+        self.create(thread, domain, system, Ring::Three)
+    }
+
+    fn thread_destroy(&mut self, thread: ThreadId) {
+        self.threads.remove(&thread);
+    }
+
+    fn registers(&mut self, thread: ThreadId) -> Registers {
+        self.thread(thread).registers()
+    }
+
+    fn set_registers(&mut self, thread: ThreadId, registers: &Registers) {
+        self.thread(thread).set_registers(registers);
+    }
+
+    fn run(&mut self, thread: ThreadId, _budget: u64) -> Exit {
+        match self.thread(thread).run() {
+            Step::Hypercall(number) => Exit::Hypercall { number },
+            Step::Kicked => Exit::Kicked,
+            cold => self.explain(thread, cold),
+        }
+    }
+
+    fn kicker(&self, thread: ThreadId) -> KickHandle {
+        self.threads.get(&thread).expect("the model passes live threads").kick().clone()
+    }
+}
+
+/// A domain's memory as its mappings allow it, for [`refused`].
+struct Mapped<'a> {
+    space: &'a Space,
+    frames: &'a Frames,
+}
+
+impl Memory for Mapped<'_> {
+    fn rights(&self, page: GuestPhysical) -> Option<Rights> {
+        self.space.at(page).map(|(_, rights)| rights)
+    }
+
+    fn read(&self, from: GuestPhysical, bytes: &mut [u8]) {
+        if let Some((frame, _)) = self.space.at(from.page()) {
+            self.frames.read(frame, from.page_offset(), bytes);
+        }
+    }
+}
+
+/// What is relied on: capability, name, the bits of its value that must be set, purpose.
+const NEEDED: [(u32, &str, u32, &str); 4] = [
+    (KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", 1, "guest memory"),
+    (KVM_CAP_SYNC_MMU, "KVM_CAP_SYNC_MMU", 1, "revoking memory at once"),
+    (KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", 1, "stopping a thread"),
+    (KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, "registers"),
+];
+
+/// Opens KVM and checks that all of [`NEEDED`] is there.
+fn open() -> Result<Kvm, Unavailable> {
+    let kvm = Kvm::new().map_err(|error| {
+        let error = io::Error::from(error);
+        match error.kind() {
+            io::ErrorKind::NotFound => Unavailable::NoDevice,
+            io::ErrorKind::PermissionDenied => Unavailable::Permission,
+            // The node is there but the module behind it is not.
+            _ if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
+                Unavailable::NoDevice
+            }
+            _ => Unavailable::Open(error.to_string()),
+        }
+    })?;
+    let found = kvm.get_api_version();
+    if found != KVM_API_VERSION.cast_signed() {
+        return Err(Unavailable::ApiVersion { found });
+    }
+    for (number, name, bits, purpose) in NEEDED {
+        let value = kvm.check_extension_raw(number.into());
+        if value < 0 || value.cast_unsigned() & bits != bits {
+            return Err(Unavailable::Capability { name, purpose });
+        }
+    }
+    Ok(kvm)
+}
+
+fn broken(what: &'static str, error: impl Display) -> Unavailable {
+    Unavailable::Broken { what, why: error.to_string() }
+}
+
+fn host(what: &str, error: io::Error) -> ArchError {
+    ArchError(format!("cannot {what}: {error}"))
+}

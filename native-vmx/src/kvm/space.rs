@@ -1,0 +1,122 @@
+//! A domain's guest-physical space: a virtual machine whose one memory slot lies over a
+//! reservation of this process's address space, and the record of what is mapped there.
+//!
+//! The slot is set once, because changing slots costs milliseconds on shadow-paging hosts.
+//! What changes is the reservation: KVM follows the process's own mappings and drops its
+//! translations before `mmap` returns (the kernel's mmu notifiers), on every processor.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use kvm_bindings::kvm_userspace_memory_region;
+use kvm_ioctls::{Kvm, VcpuFd, VmFd};
+use shared_model::address::{Frame, GuestPhysical, PAGE_SIZE};
+use shared_model::layout::PHYSICAL_SIZE;
+use shared_model::rights::Rights;
+
+use super::frames::Frames;
+use super::mapping::{Mapping, Protection};
+
+/// One domain.
+#[derive(Debug)]
+pub(crate) struct Space {
+    // Before `memory`: the virtual machine goes first.
+    vm: VmFd,
+    memory: Mapping,
+    pages: BTreeMap<GuestPhysical, (Frame, Rights)>,
+    next_processor: u64,
+    lost: bool,
+}
+
+impl Space {
+    pub(crate) fn new(kvm: &Kvm) -> io::Result<Self> {
+        let vm = kvm.create_vm()?;
+        let len = usize::try_from(PHYSICAL_SIZE).expect("64-bit host");
+        let memory = Mapping::reserve(len)?;
+        let slot = kvm_userspace_memory_region {
+            slot: 0,
+            flags: 0,
+            guest_phys_addr: 0,
+            memory_size: PHYSICAL_SIZE,
+            userspace_addr: memory.as_ptr().addr() as u64,
+        };
+        // SAFETY: the range is ours for as long as the virtual machine lives (field order),
+        // and holds nothing but the domain's own pages: what a guest does there cannot
+        // touch an object of this program.
+        unsafe { vm.set_user_memory_region(slot)? };
+        Ok(Self { vm, memory, pages: BTreeMap::new(), next_processor: 0, lost: false })
+    }
+
+    /// A new virtual processor. KVM keeps one until the virtual machine goes, even when
+    /// its descriptor is closed, so numbers are not used again.
+    pub(crate) fn processor(&mut self) -> io::Result<VcpuFd> {
+        let fd = self.vm.create_vcpu(self.next_processor)?;
+        self.next_processor += 1;
+        Ok(fd)
+    }
+
+    pub(crate) fn map(
+        &mut self,
+        page: GuestPhysical,
+        frame: Frame,
+        rights: Rights,
+        frames: BorrowedFd<'_>,
+    ) -> io::Result<()> {
+        let protection =
+            if rights.contains(Rights::WRITE) { Protection::ReadWrite } else { Protection::Read };
+        let offset = Frames::offset(frame);
+        let placed = self.memory.place(at(page), PAGE_SIZE as usize, frames, offset, protection);
+        match placed {
+            Ok(()) => {
+                self.pages.insert(page, (frame, rights));
+                Ok(())
+            }
+            Err(error) => {
+                // Nothing was there and nothing changed: the usual case, at the host's limit.
+                let untouched = !self.pages.contains_key(&page)
+                    && self.memory.is_whole(at(page), PAGE_SIZE as usize);
+                self.pages.remove(&page);
+                if !untouched && self.memory.withdraw(at(page), PAGE_SIZE as usize).is_err() {
+                    self.withdraw_all();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn unmap(&mut self, page: GuestPhysical) {
+        if self.pages.remove(&page).is_some()
+            && self.memory.withdraw(at(page), PAGE_SIZE as usize).is_err()
+        {
+            self.withdraw_all();
+        }
+    }
+
+    /// Takes all of the domain's memory away, because one page could not be: taking one out
+    /// of a larger mapping makes two more, and the process may be at its limit
+    /// (vm.max_map_count). Access must end all the same, and one large mapping in place of
+    /// many needs none.
+    fn withdraw_all(&mut self) {
+        self.lost = true;
+        if self.memory.withdraw(0, self.memory.len()).is_err() {
+            // The kernel refuses even that. Nothing that returns would be safe.
+            std::process::abort();
+        }
+    }
+
+    /// Whether the domain's memory was taken away because one page could not be.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// What `page` leads to.
+    pub(crate) fn at(&self, page: GuestPhysical) -> Option<(Frame, Rights)> {
+        self.pages.get(&page).copied()
+    }
+}
+
+fn at(page: GuestPhysical) -> usize {
+    debug_assert!(page.is_page_aligned() && page.0 < PHYSICAL_SIZE, "{page} is no page");
+    usize::try_from(page.0).expect("64-bit host")
+}

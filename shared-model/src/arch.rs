@@ -1,0 +1,121 @@
+//! The seam: what a backend supplies. Everything else is the model.
+//!
+//! # Contract
+//!
+//! - The model chooses every identity (domains, threads, frames); a backend never
+//!   invents one. It may assume that the model passes only live ones.
+//! - [`Arch::map`] and [`Arch::unmap`] are effective on return: no thread of the
+//!   domain, on any processor, uses the old state after it.
+//! - A mapping without [`Rights::WRITE`] refuses writes; an absent one refuses
+//!   everything. [`Rights::EXECUTE`] is *not* enforced at this level, because stock
+//!   KVM cannot (a memory slot has no no-execute bit): the model enforces it in the
+//!   domain's page tables, which the domain cannot write, and never lets a
+//!   guest-physical page without the right be reached through an executable entry.
+//! - [`Arch::run`] returns with a precise state: every instruction before the exit
+//!   has happened, and none after it.
+//! - Page tables come from the model with their accessed and dirty bits set, so a
+//!   backend never has to write one.
+//!
+//! [`crate::conformance`] states the same as tests; every implementation passes it.
+
+use thiserror::Error;
+
+use crate::address::{Frame, GuestPhysical};
+use crate::exit::Exit;
+use crate::registers::{Registers, SystemRegisters};
+use crate::rights::Rights;
+
+pub use crate::domain::{DomainId, ThreadId};
+
+/// The host could not supply something: a message for people, and nothing in the
+/// model has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct ArchError(pub alloc::string::String);
+
+/// Stops a running thread from outside.
+///
+/// A kick is sticky: if the thread is not running, its next run returns
+/// [`Exit::Kicked`] at once. One `Kicked` consumes every kick before it.
+pub trait Kick: Clone + Send + Sync + 'static {
+    /// Makes the thread's current run, or else its next, end soon.
+    fn kick(&self);
+}
+
+/// A machine that domains can run on.
+pub trait Arch {
+    /// The handle by which other host threads stop a thread of this machine.
+    type Kick: Kick;
+
+    /// The backend's short name: `native` or `sim`.
+    fn name(&self) -> &'static str;
+
+    /// Makes `frame` exist with all its bytes zero.
+    ///
+    /// # Errors
+    /// When the host has no memory left.
+    fn frame_allocate(&mut self, frame: Frame) -> Result<(), ArchError>;
+    /// Gives the frame's memory back. No mapping of it is left.
+    fn frame_free(&mut self, frame: Frame);
+    /// Copies from the frame, starting `offset` bytes in. `offset + bytes.len()` is at
+    /// most [`crate::address::PAGE_SIZE`].
+    fn frame_read(&self, frame: Frame, offset: usize, bytes: &mut [u8]);
+    /// Copies into the frame, as [`Arch::frame_read`].
+    fn frame_write(&mut self, frame: Frame, offset: usize, bytes: &[u8]);
+
+    /// Makes an empty guest-physical space of [`crate::layout::PHYSICAL_SIZE`] bytes.
+    ///
+    /// # Errors
+    /// When the host refuses another virtual machine.
+    fn domain_create(&mut self, domain: DomainId) -> Result<(), ArchError>;
+    /// Frees the space. Its threads are gone already; its mappings may not be.
+    fn domain_destroy(&mut self, domain: DomainId);
+    /// Maps `page` (aligned, below [`crate::layout::PHYSICAL_SIZE`]) to `frame`,
+    /// replacing what was there.
+    ///
+    /// # Errors
+    /// When the host refuses; the old mapping is then gone.
+    fn map(
+        &mut self,
+        domain: DomainId,
+        page: GuestPhysical,
+        frame: Frame,
+        rights: Rights,
+    ) -> Result<(), ArchError>;
+    /// Removes the mapping of `page`, if there is one.
+    fn unmap(&mut self, domain: DomainId, page: GuestPhysical);
+
+    /// Makes a virtual processor at privilege level 3 in 64-bit mode.
+    ///
+    /// # Errors
+    /// When the host refuses another one.
+    fn thread_create(
+        &mut self,
+        thread: ThreadId,
+        domain: DomainId,
+        system: &SystemRegisters,
+    ) -> Result<(), ArchError>;
+    /// Frees the processor. Its kick handles stay valid and do nothing.
+    fn thread_destroy(&mut self, thread: ThreadId);
+    /// The registers now, with system bits of the flags as in
+    /// [`crate::registers::FLAGS_INITIAL`].
+    fn registers(&mut self, thread: ThreadId) -> Registers;
+    /// Replaces the registers. Of the flags, only
+    /// [`crate::registers::FLAGS_VISIBLE`] bits are taken.
+    fn set_registers(&mut self, thread: ThreadId, registers: &Registers);
+    /// Status flags that the manual leaves undefined in the current state. A backend
+    /// that cannot tell says none.
+    fn undefined_flags(&self, _thread: ThreadId) -> u64 {
+        0
+    }
+    /// Instructions that the thread has retired, where the backend counts them.
+    fn retired(&self, _thread: ThreadId) -> Option<u64> {
+        None
+    }
+    /// Runs until something happens. A backend that counts instructions stops with
+    /// [`Exit::Budget`] after `budget` of them; another ignores it and is bounded by
+    /// a kick.
+    fn run(&mut self, thread: ThreadId, budget: u64) -> Exit;
+    /// A handle that stops the thread.
+    fn kicker(&self, thread: ThreadId) -> Self::Kick;
+}

@@ -1,0 +1,370 @@
+//! The event log: everything observable about a run, in order.
+//!
+//! Serialised, it is a header line and then one JSON object per line. The report, the
+//! comparison and every view are made from it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::abi::{Hypercall, Status};
+use crate::address::{Frame, GuestPhysical, GuestVirtual};
+use crate::capability::{Object, SpaceId};
+use crate::domain::{DomainId, ThreadId};
+use crate::exit::End;
+use crate::registers::Registers;
+use crate::rights::Rights;
+
+/// Version of the log's format. A reader refuses another.
+pub const LOG_VERSION: u32 = 1;
+
+/// One observation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// The domain it is about.
+    pub domain: DomainId,
+    /// The thread that caused it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A domain came into being.
+    DomainCreated {
+        /// Its name.
+        name: String,
+    },
+    /// A domain that was created without a name got one, from its module.
+    DomainNamed {
+        /// Its name.
+        name: String,
+    },
+    /// A module was linked and its pages were laid out.
+    Loaded {
+        /// The module.
+        module: String,
+        /// Digest of its linked segments: their places, rights and bytes.
+        digest: Digest,
+    },
+    /// Loading failed; the domain has no thread.
+    LoadFailed {
+        /// The module.
+        module: String,
+        /// Why, and what to do.
+        error: String,
+    },
+    /// A thread may run from now on.
+    ThreadStarted,
+    /// The thread is about to run a function.
+    Call {
+        /// The function.
+        symbol: String,
+        /// Its address.
+        address: GuestVirtual,
+        /// Its integer arguments.
+        arguments: Vec<u64>,
+    },
+    /// The function returned.
+    Return {
+        /// What was in `rax`.
+        value: u64,
+    },
+    /// A hypercall took effect, or was refused.
+    Hypercall {
+        /// Which one; nothing if the number means none.
+        call: Option<Hypercall>,
+        /// The number.
+        number: u32,
+        /// Its arguments, as many as it has.
+        arguments: Vec<u64>,
+        /// Text that it carried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Its result.
+        status: Status,
+    },
+    /// A page appeared in the domain's guest-physical space after it was built.
+    Mapped {
+        /// Where.
+        page: GuestPhysical,
+        /// To which frame.
+        frame: Frame,
+        /// With which rights.
+        rights: Rights,
+    },
+    /// A page disappeared from it.
+    Unmapped {
+        /// Where.
+        page: GuestPhysical,
+        /// The frame.
+        frame: Frame,
+    },
+    /// A capability came into a slot of the domain.
+    CapabilityAdded {
+        /// The slot.
+        slot: u64,
+        /// What it names.
+        object: Object,
+        /// What it allows.
+        rights: Rights,
+    },
+    /// A capability left a slot. The domain is the one whose slot it was.
+    CapabilityRemoved {
+        /// Whose slot: its own space, or the pages it was built from.
+        space: SpaceId,
+        /// The slot.
+        slot: u64,
+        /// What it named.
+        object: Object,
+    },
+    /// The thread will not run any more.
+    Ended {
+        /// How.
+        end: End,
+        /// Its registers then.
+        registers: Registers,
+        /// Flags among them that the manual leaves undefined, where the backend knows.
+        #[serde(default)]
+        undefined_flags: u64,
+    },
+    /// The domain is gone, with its pages.
+    DomainDestroyed,
+    /// The bytes of an output buffer of a call, after it returned.
+    Buffer {
+        /// Which argument it was.
+        argument: usize,
+        /// The bytes, in hexadecimal.
+        hex: String,
+    },
+    /// At the end: one page of the domain's memory. Pages of zeros are only counted.
+    Memory {
+        /// Where.
+        page: GuestPhysical,
+        /// The frame.
+        frame: Frame,
+        /// Digest of its bytes.
+        digest: Digest,
+    },
+    /// At the end: how much memory the domain has.
+    MemoryTotal {
+        /// Pages mapped.
+        pages: usize,
+        /// Those that are all zero.
+        zero: usize,
+    },
+}
+
+impl EventKind {
+    /// The word that the log calls it by.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::DomainCreated { .. } => "domain_created",
+            Self::DomainNamed { .. } => "domain_named",
+            Self::Loaded { .. } => "loaded",
+            Self::LoadFailed { .. } => "load_failed",
+            Self::ThreadStarted => "thread_started",
+            Self::Call { .. } => "call",
+            Self::Return { .. } => "return",
+            Self::Hypercall { .. } => "hypercall",
+            Self::Mapped { .. } => "mapped",
+            Self::Unmapped { .. } => "unmapped",
+            Self::CapabilityAdded { .. } => "capability_added",
+            Self::CapabilityRemoved { .. } => "capability_removed",
+            Self::Ended { .. } => "ended",
+            Self::DomainDestroyed => "domain_destroyed",
+            Self::Buffer { .. } => "buffer",
+            Self::Memory { .. } => "memory",
+            Self::MemoryTotal { .. } => "memory_total",
+        }
+    }
+}
+
+/// The first 16 bytes of a SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 16]);
+
+impl Digest {
+    /// The digest of the concatenation of `parts`.
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        use sha2::Digest as _;
+        let mut hash = sha2::Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        Self(hash.finalize()[..16].try_into().expect("a SHA-256 has 32 bytes"))
+    }
+}
+
+impl core::fmt::Display for Digest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl core::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = crate::hex::decode(&text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| serde::de::Error::custom("a digest is 32 hexadecimal digits"))
+    }
+}
+
+/// The first line of a log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogHeader {
+    /// [`LOG_VERSION`].
+    pub lcd_log: u32,
+    /// The backend that ran: `native` or `sim`.
+    pub backend: String,
+    /// The world's name.
+    pub world: String,
+    /// Digest of the world and all its modules: what the log is a log of.
+    pub inputs: Digest,
+}
+
+/// A whole log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Log {
+    /// What it is a log of.
+    pub header: LogHeader,
+    /// The events, in the order in which they took effect.
+    pub events: Vec<Event>,
+}
+
+/// Why a log could not be read.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// A line is not what the format says.
+    #[error("line {line} of the log is not an event: {reason}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Written by another version.
+    #[error("the log has format {0}, this program reads {LOG_VERSION}")]
+    Version(u32),
+    /// No header.
+    #[error("the log is empty")]
+    Empty,
+}
+
+impl Log {
+    /// The log as lines of JSON. The same log always gives the same bytes.
+    pub fn to_json_lines(&self) -> String {
+        let mut out = serde_json::to_string(&self.header).expect("a header is plain data");
+        for event in &self.events {
+            out.push('\n');
+            out.push_str(&serde_json::to_string(event).expect("an event is plain data"));
+        }
+        out.push('\n');
+        out
+    }
+
+    /// Reads what [`Log::to_json_lines`] wrote.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    pub fn from_json_lines(text: &str) -> Result<Self, LogError> {
+        let fail = |line: usize| {
+            move |error: serde_json::Error| LogError::Line {
+                line: line + 1,
+                reason: alloc::format!("{error}"),
+            }
+        };
+        let mut lines = text.lines().enumerate();
+        let (_, first) = lines.next().ok_or(LogError::Empty)?;
+        let header: LogHeader = serde_json::from_str(first).map_err(fail(0))?;
+        if header.lcd_log != LOG_VERSION {
+            return Err(LogError::Version(header.lcd_log));
+        }
+        let events = lines.map(|(number, line)| serde_json::from_str(line).map_err(fail(number)));
+        Ok(Self { header, events: events.collect::<Result<_, _>>()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, Event, EventKind, Log, LogError, LogHeader};
+    use crate::address::{Frame, GuestPhysical, GuestVirtual};
+    use crate::domain::{DomainId, ThreadId};
+    use crate::exit::{Access, End, Exited, KillReason};
+    use crate::registers::Registers;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn ended(end: End) -> EventKind {
+        EventKind::Ended { end, registers: Registers::default(), undefined_flags: 0 }
+    }
+
+    fn log() -> Log {
+        let inputs = Digest::of([b"abc".as_slice()]);
+        let header =
+            LogHeader { lcd_log: 1, backend: "sim".into(), world: "test".into(), inputs };
+        let fault = KillReason::Fault {
+            address: GuestVirtual(0x4000_0000),
+            guest_physical: GuestPhysical(0x4000_0000),
+            access: Access::Write,
+        };
+        let kinds = vec![
+            EventKind::DomainCreated { name: "main".into() },
+            EventKind::Memory { page: GuestPhysical(0x1000), frame: Frame(3), digest: inputs },
+            ended(End::Exit(Exited { value: -22 })),
+            ended(End::Killed(fault)),
+            ended(End::Killed(KillReason::Timeout)),
+        ];
+        let thread = Some(ThreadId(0));
+        let events = kinds.into_iter().map(|kind| Event { domain: DomainId(0), thread, kind });
+        Log { header, events: events.collect() }
+    }
+
+    #[test]
+    fn a_log_round_trips_through_its_lines() {
+        let text = log().to_json_lines();
+        assert_eq!(Log::from_json_lines(&text).unwrap(), log());
+        for event in log().events {
+            let json = serde_json::to_value(&event).unwrap();
+            assert_eq!(json["event"], event.kind.word());
+            if let EventKind::Ended { end, .. } = event.kind {
+                assert_eq!(json["end"]["reason"], end.word());
+            }
+        }
+    }
+
+    #[test]
+    fn a_digest_is_the_start_of_the_sha256() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(Digest::of([b"a".as_slice(), b"bc"]).to_string(), "ba7816bf8f01cfea414140de5dae2223");
+    }
+
+    #[test]
+    fn a_broken_log_names_the_line() {
+        let text = log().to_json_lines().replace("memory", "remembered");
+        let error = Log::from_json_lines(&text).unwrap_err();
+        assert!(matches!(error, LogError::Line { line: 3, .. }), "{error}");
+        let other = log().to_json_lines().replace("\"lcd_log\":1", "\"lcd_log\":99");
+        assert!(matches!(Log::from_json_lines(&other), Err(LogError::Version(99))));
+        assert!(matches!(Log::from_json_lines(""), Err(LogError::Empty)));
+    }
+}

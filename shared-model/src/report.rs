@@ -1,0 +1,172 @@
+//! What a run amounted to, read off its log: the shape that the command line prints and the
+//! JSON that scripts read.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::domain::{DomainId, ThreadId};
+use crate::event::{Event, EventKind, Log};
+use crate::exit::{End, KillReason, exception_name};
+use crate::registers::{GENERAL_NAMES, Registers};
+use crate::world::World;
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// The backend.
+    pub backend: String,
+    /// Its domains, in the order of their creation.
+    pub domains: Vec<DomainReport>,
+    /// How many events the log has.
+    pub events: usize,
+}
+
+/// One domain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DomainReport {
+    /// Its name.
+    pub name: String,
+    /// All that it wrote.
+    pub console: String,
+    /// Its threads.
+    pub threads: Vec<ThreadEnd>,
+    /// Output buffers of its call: the argument's number and the bytes in hexadecimal.
+    #[serde(skip)]
+    pub buffers: Vec<(usize, String)>,
+    /// The last function that its thread called.
+    #[serde(skip)]
+    pub last_call: Option<String>,
+    /// What that function returned, if it did.
+    #[serde(skip)]
+    pub returned: Option<u64>,
+}
+
+/// How a thread ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ThreadEnd {
+    /// `reason`, what belongs to it, `rip`, and `address` where one was accessed; nothing if it
+    /// never ended.
+    pub end: Option<serde_json::Value>,
+    /// Every register, as `0x…`.
+    pub registers: Option<BTreeMap<String, String>>,
+    /// The same end, for programs.
+    #[serde(skip)]
+    pub parsed: Option<(End, Registers)>,
+}
+
+impl RunReport {
+    /// Reads a log.
+    pub fn from_log(log: &Log) -> Self {
+        let mut domains: BTreeMap<DomainId, DomainReport> = BTreeMap::new();
+        let mut threads: BTreeMap<DomainId, BTreeMap<ThreadId, ThreadEnd>> = BTreeMap::new();
+        for Event { domain, thread, kind } in &log.events {
+            let report = domains.entry(*domain).or_insert_with(DomainReport::empty);
+            if let Some(thread) = thread {
+                let threads = threads.entry(*domain).or_default();
+                let entry = threads.entry(*thread).or_insert_with(ThreadEnd::none);
+                if let EventKind::Ended { end, registers, .. } = kind {
+                    *entry = ThreadEnd::new(end, registers);
+                }
+            }
+            report.take(kind);
+        }
+        for (domain, ends) in threads {
+            if let Some(report) = domains.get_mut(&domain) {
+                report.threads = ends.into_values().collect();
+            }
+        }
+        Self {
+            backend: log.header.backend.clone(),
+            domains: domains.into_values().collect(),
+            events: log.events.len(),
+        }
+    }
+
+    /// The domain of this name.
+    pub fn domain(&self, name: &str) -> Option<&DomainReport> {
+        self.domains.iter().find(|domain| domain.name == name)
+    }
+
+    /// What a world's expectations do not find here, a line each.
+    pub fn unmet(&self, world: &World) -> Vec<String> {
+        let unmet = |expectation: &crate::world::Expectation| match self.domain(&expectation.domain)
+        {
+            Some(domain) => expectation.check(domain.end(), &domain.console),
+            None => alloc::vec![format!("there was no domain named {}", expectation.domain)],
+        };
+        world.expect.iter().flat_map(unmet).collect()
+    }
+}
+
+impl DomainReport {
+    fn empty() -> Self {
+        Self {
+            name: String::new(),
+            console: String::new(),
+            threads: Vec::new(),
+            buffers: Vec::new(),
+            last_call: None,
+            returned: None,
+        }
+    }
+
+    /// How its first thread ended.
+    pub fn end(&self) -> Option<&End> {
+        self.threads.first()?.parsed.as_ref().map(|(end, _)| end)
+    }
+
+    fn take(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::DomainCreated { name } | EventKind::DomainNamed { name } => {
+                self.name.clone_from(name);
+            }
+            EventKind::Hypercall {
+                call: Some(crate::abi::Hypercall::ConsoleWrite),
+                text: Some(text),
+                status: crate::abi::Status::Ok,
+                ..
+            } => self.console.push_str(text),
+            EventKind::Buffer { argument, hex } => self.buffers.push((*argument, hex.clone())),
+            EventKind::Call { symbol, .. } => {
+                self.last_call = Some(symbol.clone());
+                self.returned = None;
+            }
+            EventKind::Return { value } => self.returned = Some(*value),
+            _ => {}
+        }
+    }
+}
+
+impl ThreadEnd {
+    const fn none() -> Self {
+        Self { end: None, registers: None, parsed: None }
+    }
+
+    fn new(end: &End, registers: &Registers) -> Self {
+        let mut json = serde_json::to_value(end).expect("an end is plain data");
+        if let Some(fields) = json.as_object_mut() {
+            // Addresses are numbers in the log and hexadecimal here.
+            for field in ["address", "guest_physical"] {
+                if let Some(number) = fields.get(field).and_then(serde_json::Value::as_u64) {
+                    fields.insert(field.into(), format!("{number:#x}").into());
+                }
+            }
+            if let End::Killed(KillReason::Exception { vector, .. }) = end {
+                fields.insert("name".into(), exception_name(*vector).into());
+            }
+            fields.insert("rip".into(), format!("{:#x}", registers.rip).into());
+        }
+        let general = GENERAL_NAMES.iter().zip(registers.general);
+        let all = general.chain([(&"rip", registers.rip), (&"rflags", registers.rflags)]);
+        let registers_text = all.map(|(name, value)| ((*name).into(), format!("{value:#x}")));
+        Self {
+            end: Some(json),
+            registers: Some(registers_text.collect()),
+            parsed: Some((end.clone(), *registers)),
+        }
+    }
+}

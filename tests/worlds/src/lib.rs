@@ -1,0 +1,30 @@
+//! The bundled worlds, as data.
+//!
+//! A world is a directory under `worlds/`: a world file and the sources of its modules,
+//! which the build compiles once. Every backend runs these same bytes.
+#![no_std]
+
+/// A world with its modules.
+#[derive(Clone, Copy, Debug)]
+pub struct BundledWorld {
+    /// The name of its directory.
+    pub name: &'static str,
+    /// The text of its world file.
+    pub toml: &'static str,
+    /// The files that the world file names, with their bytes.
+    pub files: &'static [(&'static str, &'static [u8])],
+    /// Why the files are incomplete, if they are: what was missing when this was built.
+    pub unavailable: Option<&'static str>,
+}
+
+mod generated {
+    use super::BundledWorld;
+    include!(concat!(env!("OUT_DIR"), "/worlds.rs"));
+}
+
+/// All of them, sorted by name.
+pub static WORLDS: &[BundledWorld] = generated::WORLDS;
+
+/// A module for measuring: `bench(n)` does `n` rounds of sieving, checksumming and
+/// sorting, and returns a digest of what it computed.
+pub static BENCH_MODULE: &[u8] = generated::BENCH_MODULE;

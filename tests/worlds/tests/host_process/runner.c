@@ -1,0 +1,384 @@
+/*
+ * Runs one domain as an ordinary process, on the processor as it is: no KVM, no
+ * simulator, none of lcd's own code. What a world prints and how it ends can so be checked
+ * against a third opinion.
+ *
+ *   runner FILE MILLISECONDS call ADDRESS [ARGUMENT]... [call ADDRESS [ARGUMENT]...]...
+ *
+ * FILE is a statically linked executable. The domain's addresses are where lcd puts them.
+ * An `out` traps, because a process may not do it: that is how hypercalls arrive, and the
+ * return from a call. The console goes to standard output, and one line on how it ended
+ * to standard error.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "lcd.h"
+
+/* shared-model's layout.rs, with the system block at its usual place. */
+#define WINDOWS 0x40000000ul
+#define WINDOWS_SIZE 0x30000000ul
+#define GATE 0x70000000ul
+#define UTCB 0x71001000ul
+#define AREA 0x71003000ul
+#define STACK 0x71010000ul
+#define STACK_SIZE 0x8000ul
+#define CANARY 0x6c63645f77616c00ul
+
+#define ARCH_SET_GS 0x1001
+#define PAGES_MAX 8192
+#define CALLS_MAX 8
+#define ARGUMENTS_MAX 6
+
+static struct page {
+	uint64_t slot, rights, gpa;
+} pages[PAGES_MAX];
+static unsigned int page_count;
+static int memory;
+
+static struct call {
+	uint64_t address, arguments[ARGUMENTS_MAX];
+} calls[CALLS_MAX];
+static unsigned int call_count, call_next;
+
+__attribute__((noreturn)) static void end(const char *how)
+{
+	fprintf(stderr, "%s\n", how);
+	fflush(stderr);
+	_exit(0);
+}
+
+__attribute__((noreturn)) static void refuse(const char *what)
+{
+	perror(what);
+	_exit(2);
+}
+
+static void *place(uint64_t at, uint64_t size, int protection, int file, off_t offset)
+{
+	int flags = (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED;
+	void *p = mmap((void *)at, size, protection, flags, file, offset);
+
+	if (p == MAP_FAILED)
+		refuse("mmap");
+	return p;
+}
+
+/* Where a position-independent executable goes. */
+#define PIE_BASE 0x10000000ul
+
+/* The relocations of a static position-independent executable: addresses relative to its base. */
+static void relocate(const Elf64_Dyn *dynamic, uint64_t base)
+{
+	const Elf64_Rela *relocations = NULL;
+	uint64_t size = 0;
+
+	for (; dynamic->d_tag != DT_NULL; dynamic++) {
+		if (dynamic->d_tag == DT_RELA)
+			relocations = (const Elf64_Rela *)(base + dynamic->d_un.d_ptr);
+		else if (dynamic->d_tag == DT_RELASZ)
+			size = dynamic->d_un.d_val;
+	}
+	for (uint64_t i = 0; i < size / sizeof(*relocations); i++) {
+		if (ELF64_R_TYPE(relocations[i].r_info) != R_X86_64_RELATIVE)
+			refuse("relocation");
+		*(uint64_t *)(base + relocations[i].r_offset) = base + (uint64_t)relocations[i].r_addend;
+	}
+}
+
+static int protection_of(uint32_t flags)
+{
+	return (flags & PF_R ? PROT_READ : 0) | (flags & PF_W ? PROT_WRITE : 0) |
+	       (flags & PF_X ? PROT_EXEC : 0);
+}
+
+/* Maps the file's segments; returns what is added to its addresses. */
+static uint64_t load(const char *path)
+{
+	int file = open(path, O_RDONLY);
+	const Elf64_Dyn *dynamic = NULL;
+	Elf64_Phdr segments[16];
+	Elf64_Ehdr header;
+	uint64_t base;
+
+	if (file < 0 || pread(file, &header, sizeof(header), 0) != sizeof(header))
+		refuse(path);
+	if (header.e_phnum > 16 || pread(file, segments, header.e_phnum * sizeof(segments[0]),
+					 (off_t)header.e_phoff) < 0)
+		refuse(path);
+	base = header.e_type == ET_DYN ? PIE_BASE : 0;
+	for (int i = 0; i < header.e_phnum; i++) {
+		uint64_t start = (base + segments[i].p_vaddr) & ~0xffful;
+		uint64_t size = (base + segments[i].p_vaddr + segments[i].p_memsz - start + 0xfff) & ~0xffful;
+
+		if (segments[i].p_type == PT_DYNAMIC)
+			dynamic = (const Elf64_Dyn *)(base + segments[i].p_vaddr);
+		if (segments[i].p_type != PT_LOAD)
+			continue;
+		place(start, size, PROT_READ | PROT_WRITE, -1, 0);
+		if (pread(file, (void *)(base + segments[i].p_vaddr), segments[i].p_filesz,
+			  (off_t)segments[i].p_offset) != (ssize_t)segments[i].p_filesz)
+			refuse(path);
+	}
+	if (base && dynamic)
+		relocate(dynamic, base);
+	for (int i = 0; i < header.e_phnum; i++) {
+		uint64_t start = (base + segments[i].p_vaddr) & ~0xffful;
+
+		if (segments[i].p_type == PT_LOAD)
+			mprotect((void *)start, base + segments[i].p_vaddr + segments[i].p_memsz - start,
+				 protection_of(segments[i].p_flags));
+	}
+	return base;
+}
+
+static struct page *find(uint64_t slot)
+{
+	for (unsigned int i = 0; i < page_count; i++)
+		if (pages[i].slot == slot)
+			return &pages[i];
+	return NULL;
+}
+
+/* The microkernel's capability.rs: slots are numbered below this, and 0 is none. */
+#define SLOTS (1ul << 22)
+
+static int64_t look_up(uint64_t slot, struct page **page)
+{
+	if (slot == 0 || slot >= SLOTS)
+		return LCD_INVALID;
+	*page = find(slot);
+	return *page ? LCD_OK : LCD_NOT_FOUND;
+}
+
+static int64_t page_allocate(uint64_t slot, uint64_t rights)
+{
+	struct page *page;
+	int64_t status;
+
+	if (rights > 15)
+		return LCD_INVALID;
+	status = look_up(slot, &page);
+	if (status != LCD_NOT_FOUND)
+		return status == LCD_OK ? LCD_EXISTS : status;
+	if (page_count == PAGES_MAX)
+		return LCD_NO_MEMORY;
+	pages[page_count++] = (struct page){ slot, rights, 0 };
+	if (ftruncate(memory, (off_t)page_count * LCD_PAGE_SIZE) != 0)
+		refuse("ftruncate");
+	return LCD_OK;
+}
+
+static int64_t page_unmap(uint64_t slot)
+{
+	struct page *page;
+	int64_t status = look_up(slot, &page);
+
+	if (status != LCD_OK)
+		return status;
+	if (page->gpa)
+		place(page->gpa - LCD_DATA_WINDOW + WINDOWS, LCD_PAGE_SIZE, PROT_NONE, -1, 0);
+	page->gpa = 0;
+	return LCD_OK;
+}
+
+static int64_t cap_delete(uint64_t slot)
+{
+	struct page *page;
+	int64_t status = page_unmap(slot);
+
+	/* The page stays in the file, nameless. */
+	if (status == LCD_OK && look_up(slot, &page) == LCD_OK)
+		page->slot = 0;
+	return status;
+}
+
+static int64_t page_map(uint64_t slot, uint64_t gpa, uint64_t rights)
+{
+	uint64_t offset = gpa - LCD_DATA_WINDOW;
+	int protection = (rights & LCD_READ ? PROT_READ : 0) | (rights & LCD_WRITE ? PROT_WRITE : 0) |
+			 (rights & LCD_EXECUTE ? PROT_EXEC : 0);
+	struct page *page;
+	int64_t status;
+
+	if (rights > 15)
+		return LCD_INVALID;
+	status = look_up(slot, &page);
+	if (status != LCD_OK)
+		return status;
+	if (rights & ~page->rights)
+		return LCD_NOT_PERMITTED;
+	if (offset >= WINDOWS_SIZE || (rights & LCD_GRANT) ||
+	    (rights & (offset < LCD_DATA_WINDOW_SIZE ? LCD_EXECUTE : LCD_WRITE)))
+		return LCD_INVALID;
+	if (page->gpa)
+		return LCD_EXISTS;
+	for (unsigned int i = 0; i < page_count; i++)
+		if (pages[i].gpa && pages[i].gpa == (gpa & ~0xffful))
+			return LCD_EXISTS;
+	if (offset % LCD_PAGE_SIZE != 0 || !(rights & LCD_READ))
+		return LCD_INVALID;
+	place(offset + WINDOWS, LCD_PAGE_SIZE, protection, memory, (page - pages) * LCD_PAGE_SIZE);
+	page->gpa = gpa;
+	return LCD_OK;
+}
+
+static int64_t hypercall(uint32_t number)
+{
+	struct lcd_utcb *utcb = (struct lcd_utcb *)UTCB;
+	uint64_t *m = utcb->message;
+	char text[64];
+
+	switch (number) {
+	case LCD_CALL_EXIT:
+		snprintf(text, sizeof(text), "exit %lu", m[0]);
+		end(text);
+	case LCD_CALL_CONSOLE_WRITE:
+		if (m[0] > LCD_UTCB_BUFFER_SIZE)
+			return LCD_INVALID;
+		if (write(1, utcb->buffer, m[0]) != (ssize_t)m[0])
+			refuse("write");
+		return LCD_OK;
+	case LCD_CALL_YIELD:
+		return LCD_OK;
+	case LCD_CALL_PAGE_ALLOCATE:
+		return page_allocate(m[0], m[1]);
+	case LCD_CALL_PAGE_MAP:
+		return page_map(m[0], m[1], m[2]);
+	case LCD_CALL_PAGE_UNMAP:
+		return page_unmap(m[0]);
+	case LCD_CALL_CAP_DELETE:
+		return cap_delete(m[0]);
+	case LCD_CALL_CAP_REVOKE:
+	case LCD_CALL_CAP_GRANT:
+	case LCD_CALL_DOMAIN_CREATE:
+	case LCD_CALL_DOMAIN_CONFIGURE:
+	case LCD_CALL_DOMAIN_RUN:
+		/* Other domains are more than a process can be. */
+		end("beyond");
+	default:
+		return LCD_NO_SYSTEM_CALL;
+	}
+}
+
+static void start_call(greg_t *registers)
+{
+	const struct call *call = &calls[call_next++];
+	static const int order[ARGUMENTS_MAX] = { REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9 };
+
+	for (int i = REG_R8; i <= REG_RCX; i++)
+		registers[i] = 0;
+	for (int i = 0; i < ARGUMENTS_MAX; i++)
+		registers[order[i]] = (greg_t)call->arguments[i];
+	registers[REG_RSP] = STACK + STACK_SIZE - 8;
+	*(uint64_t *)(STACK + STACK_SIZE - 8) = GATE;
+	registers[REG_RIP] = (greg_t)call->address;
+	registers[REG_EFL] &= ~0x4d5;
+}
+
+static void trapped(int signal, siginfo_t *info, void *context)
+{
+	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+	uint64_t address = (uint64_t)r[REG_CR2];
+	const uint8_t *code = (const uint8_t *)r[REG_RIP];
+	char text[128];
+
+	(void)info;
+	if (signal == SIGUSR1) {
+		start_call(r);
+		return;
+	}
+	if (signal == SIGALRM)
+		end("killed");
+	/* #GP at `out %eax, $port`. (At a page fault the code may not be readable.) */
+	if (r[REG_TRAPNO] == 13 && code[0] == 0xe7 && code[1] == LCD_HYPERCALL_PORT) {
+		((struct lcd_utcb *)UTCB)->message[0] = (uint64_t)hypercall((uint32_t)r[REG_RAX]);
+		r[REG_RIP] += 2;
+		return;
+	}
+	if (r[REG_TRAPNO] == 13 && (uint64_t)code == GATE) {
+		if (call_next < call_count) {
+			start_call(r);
+			return;
+		}
+		snprintf(text, sizeof(text), "exit %lu", (uint64_t)r[REG_RAX]);
+		end(text);
+	}
+	if (r[REG_TRAPNO] == 14 && address - WINDOWS < WINDOWS_SIZE) {
+		snprintf(text, sizeof(text), "fault %lu %s", address,
+			 r[REG_ERR] & 16 ? "execute" : r[REG_ERR] & 2 ? "write" : "read");
+		end(text);
+	}
+	snprintf(text, sizeof(text), "exception %lu %lu %lu %lu", (uint64_t)r[REG_TRAPNO],
+		 (uint64_t)r[REG_ERR], r[REG_TRAPNO] == 14 ? address : 0, (uint64_t)r[REG_RIP]);
+	end(text);
+}
+
+static void prepare(void)
+{
+	static uint8_t alternate[65536];
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGUSR1, SIGALRM };
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
+	struct sigaction action = { .sa_sigaction = trapped, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	uint64_t *area;
+
+	memory = memfd_create("domain", 0);
+	if (memory < 0)
+		refuse("memfd_create");
+	place(WINDOWS, WINDOWS_SIZE, PROT_NONE, -1, 0);
+	*(uint16_t *)place(GATE, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, -1, 0) = 0xe1e7;
+	place(UTCB, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE, -1, 0);
+	place(STACK, STACK_SIZE, PROT_READ | PROT_WRITE, -1, 0);
+	area = place(AREA, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE, -1, 0);
+	area[LCD_AREA_UTCB / 8] = UTCB;
+	area[LCD_AREA_DATA_WINDOW / 8] = WINDOWS;
+	area[LCD_AREA_CODE_WINDOW / 8] = WINDOWS + LCD_DATA_WINDOW_SIZE;
+	area[LCD_AREA_STACK_CANARY / 8] = CANARY;
+	area[LCD_AREA_SELF / 8] = AREA;
+	if (syscall(SYS_arch_prctl, ARCH_SET_GS, AREA) != 0)
+		refuse("arch_prctl");
+	sigaltstack(&stack, NULL);
+	for (unsigned int i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+static uint64_t number(const char *text)
+{
+	return strtoull(text, NULL, 0);
+}
+
+int main(int count, char **arguments)
+{
+	unsigned int argument = 0;
+	uint64_t base;
+	struct itimerval limit = { 0 };
+
+	if (count < 5)
+		return 2;
+	prepare();
+	base = load(arguments[1]);
+	limit.it_value.tv_sec = (time_t)(number(arguments[2]) / 1000);
+	limit.it_value.tv_usec = (suseconds_t)(number(arguments[2]) % 1000 * 1000);
+	for (int i = 3; i < count; i++) {
+		if (strcmp(arguments[i], "call") == 0 && i + 1 < count && call_count < CALLS_MAX) {
+			calls[call_count++].address = base + number(arguments[++i]);
+			argument = 0;
+		} else if (call_count > 0 && argument < ARGUMENTS_MAX) {
+			calls[call_count - 1].arguments[argument++] = number(arguments[i]);
+		}
+	}
+	setitimer(ITIMER_REAL, &limit, NULL);
+	raise(SIGUSR1);
+	return 2;
+}
