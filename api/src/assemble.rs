@@ -152,7 +152,8 @@ pub fn world_file(path: &Path, modules: &Modules) -> Result<Bundle, AssembleErro
         _ => Path::new("."),
     };
     let beside = Store::open(directory)?;
-    let files: Vec<_> = world.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
+    let files: Vec<_> =
+        world.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
     let mut bundle = Bundle::new(world);
     for (key, file) in files {
         let resolved = match beside.resolve(&file) {
@@ -199,9 +200,11 @@ fn take_bundled(
     if parts.iter().any(|(name, _)| name == file) {
         return Ok(());
     }
-    let (_, bytes) = world.files.iter().find(|(name, _)| *name == file).ok_or_else(|| {
-        AssembleError::Dependency { module: by.into(), needs: file.into() }
-    })?;
+    let (_, bytes) = world
+        .files
+        .iter()
+        .find(|(name, _)| *name == file)
+        .ok_or_else(|| AssembleError::Dependency { module: by.into(), needs: file.into() })?;
     let entries = modinfo::read(&Module { name: file, bytes }).unwrap_or_default();
     for needed in modinfo::depends(&entries) {
         take_bundled(world, file, &format!("{needed}.ko"), parts)?;

@@ -34,10 +34,55 @@ pub enum CallError {
     Backend(#[from] BackendError),
 }
 
+/// The C type of a function's result: the ABI leaves the rest of `rax` undefined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResultType {
+    bits: u32,
+    signed: bool,
+}
+
+impl ResultType {
+    /// All of `rax`.
+    pub const U64: Self = Self { bits: 64, signed: false };
+
+    /// What of `rax` belongs to the result.
+    pub const fn of_rax(self, rax: u64) -> u64 {
+        let unused = 64 - self.bits;
+        if self.signed {
+            ((rax << unused).cast_signed() >> unused).cast_unsigned()
+        } else {
+            rax << unused >> unused
+        }
+    }
+
+    /// Whether negative results are meant as such.
+    pub const fn is_signed(self) -> bool {
+        self.signed
+    }
+}
+
+impl std::str::FromStr for ResultType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_at_checked(1).and_then(|(kind, bits)| {
+            let signed = match kind {
+                "u" => false,
+                "i" => true,
+                _ => return None,
+            };
+            let bits = bits.parse().ok().filter(|bits| matches!(bits, 8 | 16 | 32 | 64))?;
+            Some(Self { bits, signed })
+        });
+        parsed.ok_or_else(|| format!("`{text}` is no result type: use u8, i8, … u64 or i64"))
+    }
+}
+
 /// What came of a call.
 #[derive(Clone, Debug, Serialize)]
 pub struct CallResult {
-    /// What the function returned: all 64 bits of `rax`. Nothing if it did not return.
+    /// What the function returned, as the bits of `rax` that its type has. Nothing if it did not
+    /// return.
     #[serde(rename = "return")]
     pub returned: Option<u64>,
     /// The output buffers, in the order of the arguments.
@@ -100,9 +145,8 @@ fn integer(text: &str) -> Result<Argument, String> {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => digits.parse(),
     };
-    let value = parsed.map_err(|_| {
-        String::from("not a 64-bit integer; text is str:TEXT, bytes are hex:BYTES")
-    })?;
+    let value = parsed
+        .map_err(|_| String::from("not a 64-bit integer; text is str:TEXT, bytes are hex:BYTES"))?;
     match negative {
         false => Ok(Argument::Unsigned(value)),
         true => match 0_i64.checked_sub_unsigned(value) {
@@ -126,7 +170,8 @@ pub fn bundle(
     let plan = &mut bundle.world.domains[0];
     let files = &bundle.modules[&plan.module];
     let main = files.last().map(|&file| &bundle.files[file]);
-    let init = main.is_some_and(|file| has_init(&file.name, &file.bytes)) && symbol != "init_module";
+    let init =
+        main.is_some_and(|file| has_init(&file.name, &file.bytes)) && symbol != "init_module";
     let first = init.then(|| String::from("init_module"));
     plan.call = Some(first.into_iter().chain([symbol.to_owned()]).collect());
     plan.args = arguments;
@@ -136,7 +181,8 @@ pub fn bundle(
 /// Whether a module has an init function. One that cannot be read has none; loading it says why.
 fn has_init(name: &str, bytes: &[u8]) -> bool {
     use shared_model::loader::{Module, inspect::inspect};
-    inspect(&Module { name, bytes }).is_ok_and(|found| found.entries.iter().any(|entry| entry.role == "init"))
+    inspect(&Module { name, bytes })
+        .is_ok_and(|found| found.entries.iter().any(|entry| entry.role == "init"))
 }
 
 /// Makes the call.
@@ -146,6 +192,7 @@ fn has_init(name: &str, bytes: &[u8]) -> bool {
 pub fn call(
     bundle: &Bundle,
     backend: Backend,
+    result: ResultType,
     timeout: Option<Duration>,
 ) -> Result<CallResult, CallError> {
     let run = run(bundle, backend, timeout)?;
@@ -158,7 +205,7 @@ pub fn call(
     let called = domain.last_call.as_ref() == last;
     let buffers = domain.buffers.into_iter().map(|(arg, hex)| OutputBuffer { arg, hex });
     Ok(CallResult {
-        returned: domain.returned.filter(|_| called),
+        returned: domain.returned.filter(|_| called).map(|rax| result.of_rax(rax)),
         buffers: buffers.collect(),
         console: domain.console,
         end: domain.threads.into_iter().next().and_then(|thread| thread.end),
@@ -168,7 +215,7 @@ pub fn call(
 
 #[cfg(test)]
 mod tests {
-    use super::argument;
+    use super::{ResultType, argument};
     use shared_model::world::Argument;
 
     #[test]
@@ -179,6 +226,17 @@ mod tests {
         assert_eq!(argument("str:a:b").unwrap(), Argument::Text { text: "a:b".into() });
         assert_eq!(argument("hex:00 ff").unwrap(), Argument::Bytes { hex: "00ff".into() });
         assert_eq!(argument("buf:0x20").unwrap(), Argument::Buffer { buffer: 32 });
+    }
+
+    #[test]
+    fn a_result_has_the_bits_of_its_type() {
+        let of = |text: &str, rax| text.parse::<ResultType>().unwrap().of_rax(rax);
+        assert_eq!(of("u16", 0x8690_31c3), 0x31c3);
+        assert_eq!(of("i32", 0x1_ffff_ffea).cast_signed(), -22);
+        assert_eq!(of("u64", u64::MAX), u64::MAX);
+        for bad in ["", "u", "u7", "x8", "i128", "é8"] {
+            assert!(bad.parse::<ResultType>().is_err(), "{bad}");
+        }
     }
 
     #[test]

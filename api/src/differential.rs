@@ -63,7 +63,7 @@ pub struct Case {
     pub reason: Option<String>,
     /// The first divergent event, with its context.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub divergence: Option<Divergence>,
+    pub divergence: Option<Box<Divergence>>,
     /// Expectations of the world that a backend did not meet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<String>,

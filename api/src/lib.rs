@@ -31,9 +31,9 @@
 pub mod assemble;
 mod backend;
 pub mod call;
+pub mod differential;
 mod domains;
 mod drive;
-pub mod differential;
 pub mod store;
 
 pub use backend::{Backend, BackendError};

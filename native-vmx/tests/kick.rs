@@ -18,7 +18,10 @@ const T: ThreadId = ThreadId(0);
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Ends the process if the test hangs: a lost kick would spin for ever.
-struct Watchdog(Arc<AtomicBool>, MutexGuard<'static, ()>);
+struct Watchdog {
+    done: Arc<AtomicBool>,
+    _turn: MutexGuard<'static, ()>,
+}
 
 impl Watchdog {
     fn new(limit: Duration) -> Self {
@@ -36,13 +39,13 @@ impl Watchdog {
             eprintln!("a kick was lost: the guest still spins");
             std::process::abort();
         });
-        Self(done, turn)
+        Self { done, _turn: turn }
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.done.store(true, Ordering::Relaxed);
     }
 }
 

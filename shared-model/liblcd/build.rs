@@ -1,8 +1,11 @@
 //! Compiles `c/` into one relocatable ELF object for x86-64 Linux, whatever the host.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
+
+mod c_compiler;
+use c_compiler::run;
 
 /// What the object's code may use is what a domain has: general registers, no red zone
 /// needed below a signal frame but none assumed either, addresses below 2 GiB.
@@ -31,9 +34,10 @@ const FLAGS: &[&str] = &[
 fn main() {
     println!("cargo::rerun-if-changed=c");
     println!("cargo::rerun-if-changed=include");
+    println!("cargo::rerun-if-changed=c_compiler.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let compiler = compiler();
+    let compiler = c_compiler::find();
     // For the tests, which compile programs of their own.
     println!("cargo::rustc-env=LIBLCD_CC={}", compiler.display());
 
@@ -50,8 +54,7 @@ fn main() {
         let object = out.join(source.file_name().expect("it has one")).with_extension("o");
         run(Command::new(&compiler)
             .args(FLAGS)
-            .args(["-nostdinc", "-isystem"])
-            .arg(own_headers(&compiler))
+            .args(c_compiler::own_headers(&compiler))
             .arg("-I")
             .arg(root.join("include"))
             .arg(format!("-ffile-prefix-map={}=.", root.display()))
@@ -65,51 +68,4 @@ fn main() {
         .args(["-r", "-nostdlib", "-no-pie", "-Wl,--build-id=none", "-o"])
         .arg(out.join("liblcd.o"))
         .args(&objects));
-}
-
-/// The C compiler that makes x86-64 Linux code on this host.
-fn compiler() -> PathBuf {
-    let host = env::var("HOST").expect("cargo sets it");
-    let compiler = cc::Build::new()
-        .cargo_metadata(false)
-        .no_default_flags(true)
-        .opt_level(2)
-        .host(&host)
-        .target("x86_64-unknown-linux-gnu")
-        .try_get_compiler();
-    match compiler {
-        Ok(tool) if Command::new(tool.path()).arg("--version").output().is_ok() => {
-            tool.path().to_owned()
-        }
-        Ok(tool) => panic!(
-            "no C compiler: `{}` cannot be started; install gcc or set CC to one that makes \
-             x86-64 Linux objects",
-            tool.path().display()
-        ),
-        Err(error) => panic!("no C compiler: {error}; install gcc or set CC"),
-    }
-}
-
-/// The directory of the headers that come with the compiler: `stddef.h`, `stdarg.h`.
-fn own_headers(compiler: &Path) -> PathBuf {
-    let output = Command::new(compiler)
-        .arg("-print-file-name=include")
-        .output()
-        .expect("it was started before");
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-}
-
-fn run(command: &mut Command) {
-    match command.output() {
-        Ok(output) if output.status.success() => {
-            // Warnings are worth seeing, but only cargo's own lines pass through it.
-            for line in String::from_utf8_lossy(&output.stderr).lines() {
-                println!("cargo::warning={line}");
-            }
-        }
-        Ok(output) => {
-            panic!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr))
-        }
-        Err(error) => panic!("{command:?}: {error}; install gcc or set CC"),
-    }
 }

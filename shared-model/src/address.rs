@@ -98,22 +98,11 @@ mod tests {
 
     #[test]
     fn canonical_means_the_top_17_bits_agree() {
-        for good in [
-            0,
-            0x7fff_ffff_ffff,
-            0xffff_8000_0000_0000,
-            u64::MAX,
-            0x7 << 44,
-            0xffff8 << 44,
-        ] {
+        for good in [0, 0x7fff_ffff_ffff, 0xffff_8000_0000_0000, u64::MAX, 0x7 << 44, 0xffff8 << 44]
+        {
             assert!(GuestVirtual(good).is_canonical(), "{good:#x}");
         }
-        for bad in [
-            1 << 63,
-            0xffff << 48,
-            0x8000_0000_0000,
-            0xffff_7fff_ffff_ffff,
-        ] {
+        for bad in [1 << 63, 0xffff << 48, 0x8000_0000_0000, 0xffff_7fff_ffff_ffff] {
             assert!(!GuestVirtual(bad).is_canonical(), "{bad:#x}");
         }
     }

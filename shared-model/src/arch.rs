@@ -13,8 +13,20 @@
 //!   guest-physical page without the right be reached through an executable entry.
 //! - [`Arch::run`] returns with a precise state: every instruction before the exit
 //!   has happened, and none after it.
-//! - Page tables come from the model with their accessed and dirty bits set, so a
-//!   backend never has to write one.
+//! - When an instruction makes several accesses and more than one is refused, the source
+//!   is reported before the destination, and the lower page of an access that crosses
+//!   pages. Nothing of the instruction is written; a repeated string instruction has done
+//!   its completed iterations, and its registers say how many.
+//! - Page tables come from the model with their accessed and dirty bits set, so a backend
+//!   never has to write one. They, and the system pages of [`crate::boot`], are never
+//!   unmapped while a thread exists, and lead to nothing at or above
+//!   [`crate::layout::PHYSICAL_SIZE`].
+//! - The error code of a page fault is what the domain's own tables explain, whatever else
+//!   a host has in its own.
+//! - After an exception, the last 48 bytes of the exception-stack page are zero: what a
+//!   processor pushed there has been consumed.
+//! - `in` from a port that the bitmap allows reads all ones, and the exit is
+//!   [`Exit::Port`]; so is a jump to a gate that no exception took.
 //!
 //! [`crate::conformance`] states the same as tests; every implementation passes it.
 

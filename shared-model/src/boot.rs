@@ -120,8 +120,7 @@ pub fn port_allowed(port: u16, width: u16) -> bool {
         RETURN_PORT..RETURN_PORT + 1,
     ];
     (0..width).all(|i| {
-        port.checked_add(i)
-            .is_some_and(|p| allowed.iter().any(|range| range.contains(&p)))
+        port.checked_add(i).is_some_and(|p| allowed.iter().any(|range| range.contains(&p)))
     })
 }
 

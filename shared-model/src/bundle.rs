@@ -120,9 +120,7 @@ impl Bundle {
         }
         let in_range = directory.modules.values().flatten().all(|&file| file < files.len());
         match (rest.is_empty(), in_range) {
-            (true, true) => {
-                Ok(Self { world: directory.world, files, modules: directory.modules })
-            }
+            (true, true) => Ok(Self { world: directory.world, files, modules: directory.modules }),
             (false, _) => Err(fail("bytes are left over")),
             (_, false) => Err(fail("a module names a file that is not there")),
         }

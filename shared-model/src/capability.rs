@@ -169,11 +169,7 @@ impl Capabilities {
     /// [`CapError::Occupied`] or [`CapError::NoSlot`].
     pub fn vacant(&self, slot: Slot) -> Result<(), CapError> {
         check_slot(slot)?;
-        if self.slots.contains_key(&slot) {
-            Err(CapError::Occupied(slot))
-        } else {
-            Ok(())
-        }
+        if self.slots.contains_key(&slot) { Err(CapError::Occupied(slot)) } else { Ok(()) }
     }
 
     /// Puts an original capability, one with no parent, into a slot.
@@ -182,15 +178,7 @@ impl Capabilities {
     /// As [`Capabilities::vacant`].
     pub fn insert(&mut self, slot: Slot, object: Object, rights: Rights) -> Result<(), CapError> {
         self.vacant(slot)?;
-        self.add(
-            slot,
-            Capability {
-                object,
-                rights,
-                mapped: None,
-            },
-            None,
-        );
+        self.add(slot, Capability { object, rights, mapped: None }, None);
         Ok(())
     }
 
@@ -205,11 +193,7 @@ impl Capabilities {
         require(from, self.node(source).capability, Rights::GRANT)?;
         self.vacant(to)?;
         let Capability { object, rights, .. } = self.node(source).capability;
-        let copy = Capability {
-            object,
-            rights: rights & mask,
-            mapped: None,
-        };
+        let copy = Capability { object, rights: rights & mask, mapped: None };
         self.add(to, copy, Some(source));
         Ok(copy)
     }
@@ -252,22 +236,14 @@ impl Capabilities {
     /// Deletes every capability of a space, in the order of slots.
     pub fn destroy(&mut self, space: SpaceId) -> Vec<Removed> {
         let slots: Vec<_> = self.in_space(space).map(|(slot, _)| slot).collect();
-        slots
-            .into_iter()
-            .map(|slot| self.delete(slot).expect("the slot was just seen"))
-            .collect()
+        slots.into_iter().map(|slot| self.delete(slot).expect("the slot was just seen")).collect()
     }
 
     /// Every capability of a space, in the order of slots.
     pub fn in_space(&self, space: SpaceId) -> impl Iterator<Item = (Slot, Capability)> + '_ {
         let from = Slot { space, number: 0 };
-        let to = Slot {
-            space,
-            number: u64::MAX,
-        };
-        self.slots
-            .range(from..=to)
-            .map(|(slot, id)| (*slot, self.node(*id).capability))
+        let to = Slot { space, number: u64::MAX };
+        self.slots.range(from..=to).map(|(slot, id)| (*slot, self.node(*id).capability))
     }
 
     /// Every slot that holds a capability to an object. Looks at all capabilities.
@@ -334,10 +310,7 @@ impl Capabilities {
     pub fn check(&self) {
         let live = self.nodes.iter().flatten().count();
         assert_eq!(live, self.slots.len(), "every capability is in one slot");
-        assert_eq!(
-            self.references.values().map(|&n| n as usize).sum::<usize>(),
-            live
-        );
+        assert_eq!(self.references.values().map(|&n| n as usize).sum::<usize>(), live);
         for (slot, &id) in &self.slots {
             let node = self.node(id);
             assert_eq!(node.slot, *slot);
@@ -350,10 +323,7 @@ impl Capabilities {
             if let Some(parent) = node.parent {
                 let parent = self.node(parent).capability;
                 assert_eq!(parent.object, node.capability.object);
-                assert!(
-                    parent.rights.contains(node.capability.rights),
-                    "rights grew"
-                );
+                assert!(parent.rights.contains(node.capability.rights), "rights grew");
             }
             let mut child = node.first_child;
             while let Some(at) = child {
@@ -369,26 +339,16 @@ impl Capabilities {
     }
 
     fn node(&self, id: NodeId) -> &Node {
-        self.nodes[id as usize]
-            .as_ref()
-            .expect("ids in slots and links are live")
+        self.nodes[id as usize].as_ref().expect("ids in slots and links are live")
     }
 
     fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        self.nodes[id as usize]
-            .as_mut()
-            .expect("ids in slots and links are live")
+        self.nodes[id as usize].as_mut().expect("ids in slots and links are live")
     }
 
     fn add(&mut self, slot: Slot, capability: Capability, parent: Option<NodeId>) {
-        let node = Node {
-            capability,
-            slot,
-            parent: None,
-            first_child: None,
-            previous: None,
-            next: None,
-        };
+        let node =
+            Node { capability, slot, parent: None, first_child: None, previous: None, next: None };
         let id = match self.free.pop() {
             Some(id) => {
                 self.nodes[id as usize] = Some(node);
@@ -407,27 +367,18 @@ impl Capabilities {
     /// Removes a node that has no children left.
     fn remove(&mut self, id: NodeId) -> Removed {
         self.unlink(id);
-        let node = self.nodes[id as usize]
-            .take()
-            .expect("ids in slots and links are live");
+        let node = self.nodes[id as usize].take().expect("ids in slots and links are live");
         debug_assert!(node.first_child.is_none());
         self.free.push(id);
         self.slots.remove(&node.slot);
         let object = node.capability.object;
-        let count = self
-            .references
-            .get_mut(&object)
-            .expect("live objects are counted");
+        let count = self.references.get_mut(&object).expect("live objects are counted");
         *count -= 1;
         let last = *count == 0;
         if last {
             self.references.remove(&object);
         }
-        Removed {
-            slot: node.slot,
-            capability: node.capability,
-            last,
-        }
+        Removed { slot: node.slot, capability: node.capability, last }
     }
 
     fn link(&mut self, id: NodeId, parent: Option<NodeId>) {
@@ -440,12 +391,7 @@ impl Capabilities {
     }
 
     fn unlink(&mut self, id: NodeId) {
-        let Node {
-            parent,
-            previous,
-            next,
-            ..
-        } = *self.node(id);
+        let Node { parent, previous, next, .. } = *self.node(id);
         match (previous, parent) {
             (Some(previous), _) => self.node_mut(previous).next = next,
             (None, Some(parent)) => self.node_mut(parent).first_child = next,
@@ -458,19 +404,11 @@ impl Capabilities {
 }
 
 fn check_slot(slot: Slot) -> Result<(), CapError> {
-    if (1..SLOTS).contains(&slot.number) {
-        Ok(())
-    } else {
-        Err(CapError::NoSlot(slot))
-    }
+    if (1..SLOTS).contains(&slot.number) { Ok(()) } else { Err(CapError::NoSlot(slot)) }
 }
 
 fn require(slot: Slot, capability: Capability, rights: Rights) -> Result<(), CapError> {
-    if capability.rights.contains(rights) {
-        Ok(())
-    } else {
-        Err(CapError::Lacks(slot, rights))
-    }
+    if capability.rights.contains(rights) { Ok(()) } else { Err(CapError::Lacks(slot, rights)) }
 }
 
 #[cfg(test)]
@@ -485,10 +423,7 @@ mod tests {
     const PAGE: Object = Object::Page(Frame(7));
 
     fn slot(domain: u32, number: u64) -> Slot {
-        Slot {
-            space: SpaceId::Domain(DomainId(domain)),
-            number,
-        }
+        Slot { space: SpaceId::Domain(DomainId(domain)), number }
     }
 
     #[test]
@@ -505,11 +440,8 @@ mod tests {
     #[test]
     fn a_copy_never_has_more_rights_than_its_source() {
         let mut caps = Capabilities::new();
-        caps.insert(slot(0, 1), PAGE, Rights::READ | Rights::GRANT)
-            .unwrap();
-        let copy = caps
-            .grant(slot(0, 1), slot(1, 1), Rights::READ_WRITE)
-            .unwrap();
+        caps.insert(slot(0, 1), PAGE, Rights::READ | Rights::GRANT).unwrap();
+        let copy = caps.grant(slot(0, 1), slot(1, 1), Rights::READ_WRITE).unwrap();
         assert_eq!(copy.rights, Rights::READ);
         let again = caps.grant(slot(1, 1), slot(2, 1), Rights::ALL);
         assert_eq!(again, Err(CapError::Lacks(slot(1, 1), Rights::GRANT)));
@@ -521,14 +453,12 @@ mod tests {
     fn revoke_removes_all_descendants_and_nothing_else() {
         let mut caps = Capabilities::new();
         caps.insert(slot(0, 1), PAGE, Rights::ALL).unwrap();
-        caps.insert(slot(0, 2), Object::Page(Frame(8)), Rights::ALL)
-            .unwrap();
+        caps.insert(slot(0, 2), Object::Page(Frame(8)), Rights::ALL).unwrap();
         caps.grant(slot(0, 1), slot(1, 1), Rights::ALL).unwrap();
         caps.grant(slot(1, 1), slot(2, 1), Rights::ALL).unwrap();
         caps.grant(slot(1, 1), slot(2, 2), Rights::ALL).unwrap();
         caps.grant(slot(0, 1), slot(3, 1), Rights::ALL).unwrap();
-        caps.set_mapped(slot(2, 2), DomainId(2), GuestPhysical(0x4000))
-            .unwrap();
+        caps.set_mapped(slot(2, 2), DomainId(2), GuestPhysical(0x4000)).unwrap();
         let removed = caps.revoke(slot(1, 1)).unwrap();
         let mut gone: Vec<_> = removed.iter().map(|r| r.slot).collect();
         gone.sort();
@@ -560,10 +490,7 @@ mod tests {
         let mut caps = Capabilities::new();
         for number in [0, super::SLOTS, u64::MAX] {
             let bad = slot(0, number);
-            assert_eq!(
-                caps.insert(bad, PAGE, Rights::ALL),
-                Err(CapError::NoSlot(bad))
-            );
+            assert_eq!(caps.insert(bad, PAGE, Rights::ALL), Err(CapError::NoSlot(bad)));
             assert_eq!(caps.delete(bad), Err(CapError::NoSlot(bad)));
         }
     }

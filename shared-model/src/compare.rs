@@ -9,6 +9,7 @@
 //! that was stopped at a moment that depends on the host's speed, and how far beyond the other
 //! side it had come by then.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -30,7 +31,7 @@ pub enum Verdict {
         compared: usize,
     },
     /// The runs differ.
-    Diverge(Divergence),
+    Diverge(Box<Divergence>),
     /// They agree as far as they can be compared.
     Poisoned {
         /// Events before that point.
@@ -61,13 +62,13 @@ const CONTEXT: usize = 4;
 /// Compares two logs of the same world.
 pub fn compare(left: &Log, right: &Log) -> Verdict {
     if left.header.inputs != right.header.inputs {
-        return Verdict::Diverge(Divergence {
+        return Verdict::Diverge(Box::new(Divergence {
             index: 0,
             fields: alloc::vec![String::from("inputs")],
             left: None,
             right: None,
             context: Vec::new(),
-        });
+        }));
     }
     let stopped = Stopped::new(left, right);
     let sides = (stopped.comparable(left), stopped.comparable(right));
@@ -86,13 +87,13 @@ pub fn compare(left: &Log, right: &Log) -> Verdict {
         };
         if !equal {
             let context = &sides.0[index.saturating_sub(CONTEXT)..index.min(sides.0.len())];
-            return Verdict::Diverge(Divergence {
+            return Verdict::Diverge(Box::new(Divergence {
                 index,
                 fields: different_fields(a.copied(), b.copied()),
                 left: a.map(|event| (*event).clone()),
                 right: b.map(|event| (*event).clone()),
                 context: context.iter().map(|event| (*event).clone()).collect(),
-            });
+            }));
         }
     }
     match poison {
@@ -148,10 +149,8 @@ impl Stopped {
     fn comparable<'a>(&self, log: &'a Log) -> Vec<&'a Event> {
         let mut seen: BTreeMap<ThreadId, usize> = BTreeMap::new();
         let keep = |event: &&Event| {
-            let memory = matches!(
-                event.kind,
-                EventKind::Memory { .. } | EventKind::MemoryTotal { .. }
-            );
+            let memory =
+                matches!(event.kind, EventKind::Memory { .. } | EventKind::MemoryTotal { .. });
             if memory && self.domains.contains(&event.domain) {
                 return false;
             }
@@ -255,8 +254,7 @@ mod tests {
 
     fn log(backend: &str, kinds: Vec<EventKind>) -> Log {
         let inputs = Digest::of([]);
-        let header =
-            LogHeader { lcd_log: 1, backend: backend.into(), world: "w".into(), inputs };
+        let header = LogHeader { lcd_log: 1, backend: backend.into(), world: "w".into(), inputs };
         let event = |kind| Event { domain: DomainId(0), thread: Some(ThreadId(0)), kind };
         Log { header, events: kinds.into_iter().map(event).collect() }
     }
@@ -283,7 +281,9 @@ mod tests {
         assert_eq!((found.index, found.fields), (1, alloc::vec!["value: 2 and 9".into()]));
         assert_eq!(found.context.len(), 1);
         let short = log("native", alloc::vec![returned(1)]);
-        assert!(matches!(compare(&a, &short), Verdict::Diverge(d) if d.index == 1 && d.right.is_none()));
+        assert!(
+            matches!(compare(&a, &short), Verdict::Diverge(d) if d.index == 1 && d.right.is_none())
+        );
     }
 
     #[test]
@@ -311,7 +311,9 @@ mod tests {
         let a = log("sim", alloc::vec![returned(1), ended(unsupported(), 2, 0)]);
         let b = log("native", alloc::vec![returned(1), returned(7), returned(8)]);
         let verdict = compare(&a, &b);
-        assert!(matches!(&verdict, Verdict::Poisoned { compared: 1, why } if why.contains("rdtsc")));
+        assert!(
+            matches!(&verdict, Verdict::Poisoned { compared: 1, why } if why.contains("rdtsc"))
+        );
         let c = log("native", alloc::vec![returned(2), returned(7)]);
         assert!(matches!(compare(&a, &c), Verdict::Diverge(d) if d.index == 0));
     }

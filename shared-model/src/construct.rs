@@ -218,13 +218,13 @@ impl Plan {
             };
             let pages = length.div_ceil(PAGE_SIZE).max(1);
             let end = pages.checked_add(1).and_then(|pages| pages.checked_mul(PAGE_SIZE));
-            let end = end.and_then(|size| next.checked_add(size)).ok_or(ConstructError::Arguments)?;
+            let end =
+                end.and_then(|size| next.checked_add(size)).ok_or(ConstructError::Arguments)?;
             if end.0 - start.0 > SystemBlock::ARGUMENTS_SIZE {
                 return Err(ConstructError::Arguments);
             }
             let physical = self.add_range(next, pages, Rights::READ_WRITE, &bytes)?;
-            let output =
-                matches!(argument, Argument::Buffer { .. }).then_some((physical, length));
+            let output = matches!(argument, Argument::Buffer { .. }).then_some((physical, length));
             placed.push(PlacedArgument { value: next.0, output });
             next = end;
         }

@@ -136,7 +136,9 @@ pub enum LifecycleError {
         state: ThreadState,
     },
     /// No module has this name.
-    #[error("no module is named `{0}`: the world declares none, and nothing of that name was added")]
+    #[error(
+        "no module is named `{0}`: the world declares none, and nothing of that name was added"
+    )]
     NoModule(String),
     /// The module cannot be loaded, or has nothing to start with.
     #[error("{0}")]

@@ -320,8 +320,7 @@ mod tests {
 
     fn log() -> Log {
         let inputs = Digest::of([b"abc".as_slice()]);
-        let header =
-            LogHeader { lcd_log: 1, backend: "sim".into(), world: "test".into(), inputs };
+        let header = LogHeader { lcd_log: 1, backend: "sim".into(), world: "test".into(), inputs };
         let fault = KillReason::Fault {
             address: GuestVirtual(0x4000_0000),
             guest_physical: GuestPhysical(0x4000_0000),
@@ -355,7 +354,10 @@ mod tests {
     #[test]
     fn a_digest_is_the_start_of_the_sha256() {
         // FIPS 180-2, appendix B.1.
-        assert_eq!(Digest::of([b"a".as_slice(), b"bc"]).to_string(), "ba7816bf8f01cfea414140de5dae2223");
+        assert_eq!(
+            Digest::of([b"a".as_slice(), b"bc"]).to_string(),
+            "ba7816bf8f01cfea414140de5dae2223"
+        );
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub enum KillReason {
     Shutdown,
     /// Somebody asked for it.
     Killed,
-    /// The run's limit of instructions or time was reached.
+    /// The run's limit of instructions, events or time was reached.
     Timeout,
     /// Its domain was destroyed.
     Destroyed,
@@ -183,8 +183,16 @@ impl End {
 
     /// Every word that [`End::word`] can say.
     pub const WORDS: [&'static str; 10] = [
-        "exit", "exception", "fault", "unprovided", "port", "unsupported", "shutdown", "killed",
-        "timeout", "destroyed",
+        "exit",
+        "exception",
+        "fault",
+        "unprovided",
+        "port",
+        "unsupported",
+        "shutdown",
+        "killed",
+        "timeout",
+        "destroyed",
     ];
 
     /// See [`KillReason::is_asynchronous`].
@@ -196,8 +204,28 @@ impl End {
 /// The short name of an exception vector, as the manuals write it.
 pub const fn exception_name(vector: u8) -> &'static str {
     const NAMES: [&str; 22] = [
-        "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "vector 9", "#TS", "#NP",
-        "#SS", "#GP", "#PF", "vector 15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+        "#DE",
+        "#DB",
+        "NMI",
+        "#BP",
+        "#OF",
+        "#BR",
+        "#UD",
+        "#NM",
+        "#DF",
+        "vector 9",
+        "#TS",
+        "#NP",
+        "#SS",
+        "#GP",
+        "#PF",
+        "vector 15",
+        "#MF",
+        "#AC",
+        "#MC",
+        "#XM",
+        "#VE",
+        "#CP",
     ];
     if (vector as usize) < NAMES.len() { NAMES[vector as usize] } else { "reserved vector" }
 }
@@ -217,10 +245,9 @@ impl fmt::Display for End {
                     None => Ok(()),
                 }
             }
-            KillReason::Fault { address, guest_physical, access } => write!(
-                f,
-                "no capability to {access} {address} (guest-physical {guest_physical})"
-            ),
+            KillReason::Fault { address, guest_physical, access } => {
+                write!(f, "no capability to {access} {address} (guest-physical {guest_physical})")
+            }
             KillReason::Unprovided { symbol, access: Access::Execute } => {
                 write!(f, "called `{symbol}`, which nothing provides")
             }
@@ -231,7 +258,9 @@ impl fmt::Display for End {
             KillReason::Unsupported { what } => write!(f, "unsupported: {what}"),
             KillReason::Shutdown => f.write_str("processor shut down"),
             KillReason::Killed => f.write_str("killed"),
-            KillReason::Timeout => f.write_str("reached its limit of instructions or time"),
+            KillReason::Timeout => {
+                f.write_str("the run reached its limit of instructions, events or time")
+            }
             KillReason::Destroyed => f.write_str("domain destroyed"),
         }
     }

@@ -75,17 +75,13 @@ impl SystemBlock {
     pub fn place(taken: &[(GuestVirtual, u64)]) -> Option<Self> {
         let count = LOWER_HALF_END / SYSTEM_SIZE;
         let first = SYSTEM_DEFAULT.0 / SYSTEM_SIZE;
-        (0..count)
-            .map(|i| (first + i) % count * SYSTEM_SIZE)
-            .find_map(|base| {
-                let free = taken.iter().all(|&(start, size)| {
-                    start.0.saturating_add(size) <= base || start.0 >= base + SYSTEM_SIZE
-                });
-                // The block at 0 would put the data window at the null pointer.
-                (free && base != 0).then_some(Self {
-                    base: GuestVirtual(base),
-                })
-            })
+        (0..count).map(|i| (first + i) % count * SYSTEM_SIZE).find_map(|base| {
+            let free = taken.iter().all(|&(start, size)| {
+                start.0.saturating_add(size) <= base || start.0 >= base + SYSTEM_SIZE
+            });
+            // The block at 0 would put the data window at the null pointer.
+            (free && base != 0).then_some(Self { base: GuestVirtual(base) })
+        })
     }
 
     /// Where the data window appears.
@@ -105,9 +101,7 @@ impl SystemBlock {
 
     /// The area of a domain's `index`-th thread: see [`ThreadPlaces`].
     pub const fn thread(self, index: u32) -> ThreadPlaces {
-        ThreadPlaces {
-            base: GuestVirtual(self.base.0 + 0x3100_0000 + index as u64 * 0x10_0000),
-        }
+        ThreadPlaces { base: GuestVirtual(self.base.0 + 0x3100_0000 + index as u64 * 0x10_0000) }
     }
 
     /// Where the buffers of a call's arguments go.
@@ -171,15 +165,9 @@ mod tests {
 
     #[test]
     fn the_system_block_avoids_what_is_taken() {
-        assert_eq!(
-            SystemBlock::place(&[]).unwrap().data_window(),
-            SYSTEM_DEFAULT
-        );
+        assert_eq!(SystemBlock::place(&[]).unwrap().data_window(), SYSTEM_DEFAULT);
         let low = [(GuestVirtual(0x7fff_f000), 0x1000)];
-        assert_eq!(
-            SystemBlock::place(&low).unwrap().data_window().0,
-            2 * SYSTEM_SIZE
-        );
+        assert_eq!(SystemBlock::place(&low).unwrap().data_window().0, 2 * SYSTEM_SIZE);
         let most = [(GuestVirtual(SYSTEM_SIZE), (1 << 47) - SYSTEM_SIZE)];
         assert_eq!(SystemBlock::place(&most), None);
     }

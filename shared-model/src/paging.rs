@@ -104,9 +104,7 @@ impl PageTables {
 
     /// All tables with the guest-physical pages they belong in, the root first.
     pub fn pages(&self) -> impl Iterator<Item = (GuestPhysical, &[u64; 512])> {
-        self.tables
-            .iter()
-            .map(|(address, table)| (*address, &**table))
+        self.tables.iter().map(|(address, table)| (*address, &**table))
     }
 
     /// Maps one 4 KiB page. [`Rights::NONE`] leaves it absent: the processor refuses
@@ -138,9 +136,7 @@ impl PageTables {
         rights: Rights,
     ) -> Result<(), PagingError> {
         (0..pages).map(|i| i * PAGE_SIZE).try_for_each(|offset| {
-            let page = from
-                .checked_add(offset)
-                .ok_or(PagingError::Misaligned(from))?;
+            let page = from.checked_add(offset).ok_or(PagingError::Misaligned(from))?;
             self.map(room, page, GuestPhysical(to.0 + offset), rights)
         })
     }
@@ -157,12 +153,10 @@ impl PageTables {
         size: u64,
         rights: Rights,
     ) -> Result<(), PagingError> {
-        (0..size / LARGE_PAGE_SIZE)
-            .map(|i| i * LARGE_PAGE_SIZE)
-            .try_for_each(|offset| {
-                let page = GuestVirtual(from.0 + offset);
-                self.set(room, page, GuestPhysical(to.0 + offset), rights, 1, LARGE)
-            })
+        (0..size / LARGE_PAGE_SIZE).map(|i| i * LARGE_PAGE_SIZE).try_for_each(|offset| {
+            let page = GuestVirtual(from.0 + offset);
+            self.set(room, page, GuestPhysical(to.0 + offset), rights, 1, LARGE)
+        })
     }
 
     /// Where an address leads and with which rights.
@@ -184,7 +178,7 @@ impl PageTables {
         extra: u64,
     ) -> Result<(), PagingError> {
         let size = PAGE_SIZE << (9 * leaf_level);
-        if !from.is_canonical() || from.0 % size != 0 || to.0 % size != 0 {
+        if !from.is_canonical() || !from.0.is_multiple_of(size) || !to.0.is_multiple_of(size) {
             return Err(PagingError::Misaligned(from));
         }
         if rights.is_writable_code() {
@@ -212,16 +206,8 @@ impl PageTables {
         if *slot & PRESENT != 0 {
             return Err(PagingError::Exists(from));
         }
-        let write = if rights.contains(Rights::WRITE) {
-            WRITABLE
-        } else {
-            0
-        };
-        let fetch = if rights.contains(Rights::EXECUTE) {
-            0
-        } else {
-            NO_EXECUTE
-        };
+        let write = if rights.contains(Rights::WRITE) { WRITABLE } else { 0 };
+        let fetch = if rights.contains(Rights::EXECUTE) { 0 } else { NO_EXECUTE };
         *slot = to.0 | PRESENT | USER | ACCESSED | DIRTY | write | fetch | extra;
         Ok(())
     }
@@ -234,9 +220,7 @@ impl PageTables {
 
     fn position(&self, page: GuestPhysical) -> usize {
         // Tables come from one upward allocator, so they are in order.
-        self.tables
-            .binary_search_by_key(&page, |(page, _)| *page)
-            .expect("entries lead to tables")
+        self.tables.binary_search_by_key(&page, |(page, _)| *page).expect("entries lead to tables")
     }
 }
 
@@ -320,9 +304,7 @@ mod tests {
     fn what_was_mapped_is_found_with_its_rights_and_nothing_else_is() {
         let (mut room, mut tables) = fresh();
         let (from, to) = (GuestVirtual(0x123_4000), GuestPhysical(0x567_8000));
-        tables
-            .map(&mut room, from, to, Rights::READ_EXECUTE)
-            .unwrap();
+        tables.map(&mut room, from, to, Rights::READ_EXECUTE).unwrap();
         let found = tables.lookup(GuestVirtual(0x123_4abc)).unwrap();
         assert_eq!(found.address, GuestPhysical(0x567_8abc));
         assert_eq!(found.rights, Rights::READ_EXECUTE);
@@ -336,9 +318,7 @@ mod tests {
         for start in [0, 1 << 30, 512 << 30, 0x7fff_ffc0_0000] {
             let pages = 1024;
             let to = GuestPhysical(0x1000_0000);
-            tables
-                .map_range(&mut room, GuestVirtual(start), to, pages, Rights::READ)
-                .unwrap();
+            tables.map_range(&mut room, GuestVirtual(start), to, pages, Rights::READ).unwrap();
             for page in 0..pages {
                 let found = tables.lookup(GuestVirtual(start + page * 4096)).unwrap();
                 assert_eq!(found.address.0, to.0 + page * 4096);
@@ -350,23 +330,15 @@ mod tests {
     fn nothing_is_overwritten_misaligned_or_writable_and_executable() {
         let (mut room, mut tables) = fresh();
         let (from, to) = (GuestVirtual(0x40_0000), GuestPhysical(0x4000_0000));
-        tables
-            .map_large(&mut room, from, to, LARGE_PAGE_SIZE, Rights::READ_WRITE)
-            .unwrap();
+        tables.map_large(&mut room, from, to, LARGE_PAGE_SIZE, Rights::READ_WRITE).unwrap();
         let inside = GuestVirtual(0x40_1000);
         let again = tables.map(&mut room, inside, to, Rights::READ);
         assert_eq!(again, Err(PagingError::Exists(inside)));
         let odd = GuestVirtual(0x123);
-        assert_eq!(
-            tables.map(&mut room, odd, to, Rights::READ),
-            Err(PagingError::Misaligned(odd))
-        );
+        assert_eq!(tables.map(&mut room, odd, to, Rights::READ), Err(PagingError::Misaligned(odd)));
         let all = Rights::READ_WRITE | Rights::EXECUTE;
         let other = GuestVirtual(0x80_0000);
-        assert_eq!(
-            tables.map(&mut room, other, to, all),
-            Err(PagingError::WritableCode(other))
-        );
+        assert_eq!(tables.map(&mut room, other, to, all), Err(PagingError::WritableCode(other)));
         assert_eq!(tables.lookup(other), None);
         let hole = GuestVirtual(1 << 47);
         assert_eq!(
@@ -379,12 +351,7 @@ mod tests {
     fn running_out_of_room_is_an_error() {
         let mut room = PhysicalRoom::new(GuestPhysical(0x1000), GuestPhysical(0x3000));
         let mut tables = PageTables::new(&mut room).unwrap();
-        let result = tables.map(
-            &mut room,
-            GuestVirtual(0),
-            GuestPhysical(0x5000),
-            Rights::READ,
-        );
+        let result = tables.map(&mut room, GuestVirtual(0), GuestPhysical(0x5000), Rights::READ);
         assert_eq!(result, Err(PagingError::Full));
     }
 }

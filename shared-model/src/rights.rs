@@ -30,11 +30,7 @@ impl Rights {
 
     /// The rights in the low four bits of `bits`, or nothing if another bit is set.
     pub const fn from_bits(bits: u64) -> Option<Self> {
-        if bits & !(Self::ALL.0 as u64) == 0 {
-            Some(Self(bits as u8))
-        } else {
-            None
-        }
+        if bits & !(Self::ALL.0 as u64) == 0 { Some(Self(bits as u8)) } else { None }
     }
 
     /// The bits, as hypercalls carry them.
@@ -77,12 +73,8 @@ impl BitOr for Rights {
     }
 }
 
-const LETTERS: [(Rights, char); 4] = [
-    (Rights::READ, 'r'),
-    (Rights::WRITE, 'w'),
-    (Rights::EXECUTE, 'x'),
-    (Rights::GRANT, 'g'),
-];
+const LETTERS: [(Rights, char); 4] =
+    [(Rights::READ, 'r'), (Rights::WRITE, 'w'), (Rights::EXECUTE, 'x'), (Rights::GRANT, 'g')];
 
 impl fmt::Display for Rights {
     /// Four columns, as `ls` would print them: `rw-g`.
@@ -104,16 +96,12 @@ impl core::str::FromStr for Rights {
 
     /// Reads letters of `rwxg` in any order; `-` stands for a missing one.
     fn from_str(text: &str) -> Result<Self, String> {
-        text.chars()
-            .filter(|&c| c != '-')
-            .try_fold(Self::NONE, |rights, c| {
-                match LETTERS.iter().find(|(_, letter)| *letter == c) {
-                    Some((right, _)) => Ok(rights | *right),
-                    None => Err(alloc::format!(
-                        "unknown right `{c}` in `{text}`: use letters of rwxg"
-                    )),
-                }
-            })
+        text.chars().filter(|&c| c != '-').try_fold(Self::NONE, |rights, c| {
+            match LETTERS.iter().find(|(_, letter)| *letter == c) {
+                Some((right, _)) => Ok(rights | *right),
+                None => Err(alloc::format!("unknown right `{c}` in `{text}`: use letters of rwxg")),
+            }
+        })
     }
 }
 
@@ -125,9 +113,7 @@ impl Serialize for Rights {
 
 impl<'de> Deserialize<'de> for Rights {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

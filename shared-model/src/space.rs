@@ -109,10 +109,7 @@ impl AddressSpace {
             table = next;
             level -= 1;
         }
-        Ok(Slot {
-            table,
-            index: index(page, 0),
-        })
+        Ok(Slot { table, index: index(page, 0) })
     }
 
     /// Maps one page, making tables as needed.
@@ -160,11 +157,8 @@ impl AddressSpace {
     ) -> Result<(), SpaceError> {
         for i in 0..pages {
             let attempt = nth(start, i).and_then(|page| {
-                let frame = first
-                    .0
-                    .checked_add(i)
-                    .map(Frame)
-                    .ok_or(SpaceError::BadAddress(page))?;
+                let frame =
+                    first.0.checked_add(i).map(Frame).ok_or(SpaceError::BadAddress(page))?;
                 self.map(page, Mapping { frame, rights }, false)
             });
             if let Err(error) = attempt {
@@ -248,10 +242,7 @@ impl AddressSpace {
                 next => table = next as usize - 1,
             }
         }
-        Ok(Slot {
-            table,
-            index: index(page, 0),
-        })
+        Ok(Slot { table, index: index(page, 0) })
     }
 }
 
@@ -261,17 +252,11 @@ const fn index(page: GuestPhysical, level: u32) -> usize {
 
 fn check(page: GuestPhysical) -> Result<(), SpaceError> {
     let inside = page.0 >> ADDRESS_BITS == 0;
-    if inside && page.is_page_aligned() {
-        Ok(())
-    } else {
-        Err(SpaceError::BadAddress(page))
-    }
+    if inside && page.is_page_aligned() { Ok(()) } else { Err(SpaceError::BadAddress(page)) }
 }
 
 fn nth(start: GuestPhysical, i: u32) -> Result<GuestPhysical, SpaceError> {
-    start
-        .checked_add(u64::from(i) * PAGE_SIZE)
-        .ok_or(SpaceError::BadAddress(start))
+    start.checked_add(u64::from(i) * PAGE_SIZE).ok_or(SpaceError::BadAddress(start))
 }
 
 fn pack(mapping: Mapping) -> Entry {
@@ -281,10 +266,7 @@ fn pack(mapping: Mapping) -> Entry {
 fn unpack(entry: Entry) -> Option<Mapping> {
     let rights = Rights::from_bits(entry & 0xff)?;
     // A mapping always has read, so an entry of 0 is none.
-    rights.contains(Rights::READ).then_some(Mapping {
-        frame: Frame((entry >> 8) as u32),
-        rights,
-    })
+    rights.contains(Rights::READ).then_some(Mapping { frame: Frame((entry >> 8) as u32), rights })
 }
 
 #[cfg(test)]
@@ -297,42 +279,26 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn to(frame: u32) -> Mapping {
-        Mapping {
-            frame: Frame(frame),
-            rights: Rights::READ_WRITE,
-        }
+        Mapping { frame: Frame(frame), rights: Rights::READ_WRITE }
     }
 
     #[test]
     fn a_fresh_space_has_nothing_anywhere() {
         let space = AddressSpace::new(64);
         assert_eq!(space.iter().count(), 0);
-        assert_eq!(
-            space.lookup(GuestPhysical(0)),
-            Err(SpaceError::NoTable(GuestPhysical(0)))
-        );
+        assert_eq!(space.lookup(GuestPhysical(0)), Err(SpaceError::NoTable(GuestPhysical(0))));
     }
 
     #[test]
     fn a_thousand_pages_at_three_heights_are_all_found() {
         let mut space = AddressSpace::new(64);
         for (start, first) in [(0, 0), (GIB, 5000), (512 * GIB, 9000)] {
-            space
-                .map_range(GuestPhysical(start), Frame(first), 1024, Rights::READ)
-                .unwrap();
+            space.map_range(GuestPhysical(start), Frame(first), 1024, Rights::READ).unwrap();
         }
         for (start, first) in [(0, 0), (GIB, 5000), (512 * GIB, 9000)] {
             for i in 0..1024 {
-                let found = space
-                    .lookup(GuestPhysical(start + u64::from(i) * 4096 + 7))
-                    .unwrap();
-                assert_eq!(
-                    found,
-                    Mapping {
-                        frame: Frame(first + i),
-                        rights: Rights::READ
-                    }
-                );
+                let found = space.lookup(GuestPhysical(start + u64::from(i) * 4096 + 7)).unwrap();
+                assert_eq!(found, Mapping { frame: Frame(first + i), rights: Rights::READ });
             }
         }
         let all: Vec<_> = space.iter().map(|(page, _)| page).collect();
@@ -346,17 +312,10 @@ mod tests {
         let page = GuestPhysical(0x5000);
         assert_eq!(space.walk(page, false), Err(SpaceError::NoTable(page)));
         let slot = space.walk(page, true).unwrap();
-        assert_eq!(
-            space.walk(page, true),
-            Ok(slot),
-            "walking twice finds the same entry"
-        );
+        assert_eq!(space.walk(page, true), Ok(slot), "walking twice finds the same entry");
         assert_eq!(space.lookup(page), Err(SpaceError::NotMapped(page)));
         // Root and three more are all that four tables allow.
-        assert_eq!(
-            space.walk(GuestPhysical(GIB), true),
-            Err(SpaceError::NoMemory)
-        );
+        assert_eq!(space.walk(GuestPhysical(GIB), true), Err(SpaceError::NoMemory));
     }
 
     #[test]
@@ -365,11 +324,7 @@ mod tests {
         let page = GuestPhysical(0x5000);
         assert_eq!(space.map(page, to(1), false), Ok(None));
         assert_eq!(space.map(page, to(2), false), Err(SpaceError::Exists(page)));
-        assert_eq!(
-            space.lookup(page),
-            Ok(to(1)),
-            "a refused map changes nothing"
-        );
+        assert_eq!(space.lookup(page), Ok(to(1)), "a refused map changes nothing");
         assert_eq!(space.map(page, to(2), true), Ok(Some(to(1))));
         assert_eq!((space.lookup(page), space.mapped()), (Ok(to(2)), 1));
     }
@@ -390,21 +345,11 @@ mod tests {
         space.map(GuestPhysical(0x8000), to(77), false).unwrap();
         let result = space.map_range(GuestPhysical(0x4000), Frame(1), 10, Rights::READ);
         assert_eq!(result, Err(SpaceError::Exists(GuestPhysical(0x8000))));
-        assert_eq!(
-            space.iter().collect::<Vec<_>>(),
-            [(GuestPhysical(0x8000), to(77))]
-        );
+        assert_eq!(space.iter().collect::<Vec<_>>(), [(GuestPhysical(0x8000), to(77))]);
         let none = space.unmap_range(GuestPhysical(0x8000), 0x10_0000);
         assert!(matches!(none, Err(SpaceError::NoTable(_))));
-        assert_eq!(
-            space.mapped(),
-            1,
-            "a refused range of unmaps changes nothing"
-        );
-        assert_eq!(
-            space.unmap_range(GuestPhysical(0x7000), 4),
-            Ok(alloc::vec![to(77)])
-        );
+        assert_eq!(space.mapped(), 1, "a refused range of unmaps changes nothing");
+        assert_eq!(space.unmap_range(GuestPhysical(0x7000), 4), Ok(alloc::vec![to(77)]));
     }
 
     #[test]
@@ -412,25 +357,12 @@ mod tests {
         let mut space = AddressSpace::new(8);
         for bits in [0, 2, 4, 6, 7, 8, 9, 15] {
             let rights = Rights::from_bits(bits).unwrap();
-            let result = space.map(
-                GuestPhysical(0),
-                Mapping {
-                    frame: Frame(0),
-                    rights,
-                },
-                true,
-            );
+            let result = space.map(GuestPhysical(0), Mapping { frame: Frame(0), rights }, true);
             assert_eq!(result, Err(SpaceError::BadRights(rights)));
         }
         let odd = GuestPhysical(0x123);
-        assert_eq!(
-            space.map(odd, to(1), false),
-            Err(SpaceError::BadAddress(odd))
-        );
+        assert_eq!(space.map(odd, to(1), false), Err(SpaceError::BadAddress(odd)));
         let high = GuestPhysical(1 << 48);
-        assert_eq!(
-            space.map(high, to(1), false),
-            Err(SpaceError::BadAddress(high))
-        );
+        assert_eq!(space.map(high, to(1), false), Err(SpaceError::BadAddress(high)));
     }
 }

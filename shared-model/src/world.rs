@@ -42,11 +42,13 @@ pub struct Limits {
     pub milliseconds: u64,
     /// Pages that one domain may own, those it was built from included.
     pub pages: u32,
+    /// Events that the log may have before its end.
+    pub events: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { instructions: 4_000_000_000, milliseconds: 60_000, pages: 1 << 16 }
+        Self { instructions: 4_000_000_000, milliseconds: 60_000, pages: 1 << 16, events: 1 << 20 }
     }
 }
 
@@ -409,7 +411,8 @@ impl Validator<'_> {
         let held = plan.pages.iter().map(|page| page.slot);
         for slot in held.chain(plan.domains.iter().map(|grant| grant.slot)) {
             if !(1..SLOTS).contains(&slot) {
-                return self.fail(domain, format!("slot {slot} is not between 1 and {}", SLOTS - 1));
+                return self
+                    .fail(domain, format!("slot {slot} is not between 1 and {}", SLOTS - 1));
             }
             if slots.contains(&slot) {
                 return self.fail(domain, format!("slot {slot} is used twice"));

@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+#[path = "../../shared-model/liblcd/c_compiler.rs"]
+mod c_compiler;
+use c_compiler::run;
+
 /// What all C code here is compiled with: what Linux 6.1's build passes on x86-64, as far
 /// as it matters to a loader and a processor.
 const COMMON: &[&str] = &[
@@ -33,6 +37,11 @@ const COMMON: &[&str] = &[
 
 const MODULE: &[&str] = &["-mcmodel=kernel", "-fno-pic", "-fno-pie"];
 
+/// The same for each family of compilers.
+const GCC_RETPOLINE: &[&str] =
+    &["-mindirect-branch=thunk-extern", "-mfunction-return=thunk-extern"];
+const CLANG_RETPOLINE: &[&str] = &["-mretpoline-external-thunk", "-mfunction-return=thunk-extern"];
+
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
@@ -41,7 +50,7 @@ fn main() {
         println!("cargo::rerun-if-changed={watched}");
     }
     println!("cargo::rerun-if-changed={}", header.display());
-    let compiler = CCompiler { path: find_compiler(), root: root.clone(), header };
+    let compiler = CCompiler { path: c_compiler::find(), root: root.clone(), header };
     // For the tests, which link modules themselves.
     println!("cargo::rustc-env=WORLDS_CC={}", compiler.path.display());
 
@@ -129,9 +138,10 @@ impl CCompiler {
                 for &option in options {
                     flags.extend_from_slice(match option {
                         "fentry" => &["-pg", "-mfentry"],
-                        "retpoline" => {
-                            &["-mindirect-branch=thunk-extern", "-mfunction-return=thunk-extern"]
+                        "retpoline" if c_compiler::accepts(&self.path, GCC_RETPOLINE[0]) => {
+                            GCC_RETPOLINE
                         }
+                        "retpoline" => CLANG_RETPOLINE,
                         "stack-protector" => &["-fstack-protector-strong"],
                         _ => panic!("{}: unknown option `{option}`", source.display()),
                     });
@@ -148,8 +158,7 @@ impl CCompiler {
         run(Command::new(&self.path)
             .args(COMMON)
             .args(flags)
-            .args(["-nostdinc", "-isystem"])
-            .arg(own_headers(&self.path))
+            .args(c_compiler::own_headers(&self.path))
             .args(["-I", &file(&self.header), "-I", &file(&self.root.join("include"))])
             .arg(format!("-ffile-prefix-map={}=.", self.root.display()))
             .arg("-c")
@@ -157,32 +166,6 @@ impl CCompiler {
             .arg("-o")
             .arg(object));
     }
-}
-
-/// The C compiler that makes x86-64 Linux code on this host.
-fn find_compiler() -> PathBuf {
-    let tool = cc::Build::new()
-        .cargo_metadata(false)
-        .no_default_flags(true)
-        .opt_level(2)
-        .host(&env::var("HOST").expect("cargo sets it"))
-        .target("x86_64-unknown-linux-gnu")
-        .try_get_compiler()
-        .unwrap_or_else(|error| panic!("no C compiler: {error}; install gcc or set CC"));
-    let path = tool.path().to_owned();
-    if Command::new(&path).arg("--version").output().is_err() {
-        panic!("no C compiler: `{}` cannot be started; install gcc or set CC", path.display());
-    }
-    path
-}
-
-/// The directory of the headers that come with the compiler: `stddef.h`, `stdint.h`.
-fn own_headers(compiler: &Path) -> PathBuf {
-    let output = Command::new(compiler)
-        .arg("-print-file-name=include")
-        .output()
-        .expect("it was started before");
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
 /// The target of freestanding Rust programs.
@@ -226,19 +209,5 @@ fn require_rust_target(rustc: &std::ffi::OsStr) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("rustc has no target {RUST_TARGET}: run `rustup target add {RUST_TARGET}`"))
-    }
-}
-
-fn run(command: &mut Command) {
-    match command.output() {
-        Ok(output) if output.status.success() => {
-            for line in String::from_utf8_lossy(&output.stderr).lines() {
-                println!("cargo::warning={line}");
-            }
-        }
-        Ok(output) => {
-            panic!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr))
-        }
-        Err(error) => panic!("{command:?}: {error}; install gcc or set CC"),
     }
 }

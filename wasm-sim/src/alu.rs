@@ -93,10 +93,17 @@ pub(crate) const fn shift_count(width: Width, count: u64) -> u32 {
     (count & if width.index() == 3 { 63 } else { 31 }) as u32
 }
 
-/// AF is undefined after every shift, OF after one by more than a bit.
+/// AF is undefined after every shift, OF after one by more than a bit. Processors clear AF,
+/// and set OF as if the count were 1.
 #[inline(always)]
 const fn shift_undefined(count: u32) -> u64 {
     if count == 1 { AF } else { AF | OF }
+}
+
+/// Whether the two top bits of an operand differ: OF of a shift to the left by 1.
+#[inline(always)]
+const fn top_bits_differ(width: Width, a: u64) -> u64 {
+    width.sign(a ^ (a << 1))
 }
 
 /// `shl` by a masked count; a count of zero changes nothing (SDM vol. 2, SAL/SAR/SHL/SHR).
@@ -109,8 +116,8 @@ pub(crate) fn shl(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     let bits = width.bits();
     // Past the width, the carry is one of the zeros that were shifted in.
     let carry = if count > bits { 0 } else { (a >> (bits - count)) & 1 };
-    let overflow = (carry ^ width.sign(result)) * OF;
-    let poison = shift_undefined(count) | if count >= bits && bits < 32 { CF } else { 0 };
+    let poison = shift_undefined(count) | if count >= bits { CF } else { 0 };
+    let overflow = top_bits_differ(width, a) * OF;
     flags.set_mixed(width, result, carry | overflow, poison);
     result
 }
@@ -123,9 +130,8 @@ pub(crate) fn shr(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     }
     let result = a >> count;
     let carry = (a >> (count - 1)) & 1;
-    let overflow = (width.sign(a)) * OF;
     let poison = shift_undefined(count) | if count >= width.bits() { CF } else { 0 };
-    flags.set_mixed(width, result, carry | if count == 1 { overflow } else { 0 }, poison);
+    flags.set_mixed(width, result, carry | (width.sign(a) * OF), poison);
     result
 }
 
@@ -146,7 +152,12 @@ pub(crate) fn sar(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
 #[inline(always)]
 fn set_rotate(flags: &mut Flags, carry: u64, overflow: u64, count: u32) {
     let poison = if count == 1 { 0 } else { OF };
-    flags.replace(CF | OF, carry | overflow * OF, poison);
+    flags.replace(CF | OF, carry | (overflow * OF), poison);
+}
+
+fn turn_left(width: Width, a: u64, count: u32) -> u64 {
+    let turn = count & width.sign_shift();
+    if turn == 0 { a } else { width.truncate(a << turn) | (a >> (width.bits() - turn)) }
 }
 
 /// `rol` by a masked count. Only a masked count of zero leaves the flags alone; a multiple
@@ -156,10 +167,8 @@ pub(crate) fn rol(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     if count == 0 {
         return a;
     }
-    let turn = count & width.sign_shift();
-    let result = if turn == 0 { a } else { width.truncate(a << turn) | a >> (width.bits() - turn) };
-    let carry = result & 1;
-    set_rotate(flags, carry, carry ^ width.sign(result), count);
+    let result = turn_left(width, a, count);
+    set_rotate(flags, result & 1, top_bits_differ(width, a), count);
     result
 }
 
@@ -169,54 +178,60 @@ pub(crate) fn ror(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     if count == 0 {
         return a;
     }
-    let turn = count & width.sign_shift();
-    let result = if turn == 0 { a } else { a >> turn | width.truncate(a << (width.bits() - turn)) };
-    let carry = width.sign(result);
-    set_rotate(flags, carry, carry ^ width.sign(result << 1), count);
+    let result = turn_left(width, a, width.bits() - (count & width.sign_shift()));
+    set_rotate(flags, width.sign(result), width.sign(a) ^ (a & 1), count);
+    result
+}
+
+/// `rol` by an immediate: where OF is undefined, processors keep it.
+#[inline(always)]
+pub(crate) fn rol_immediate(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
+    if count < 2 {
+        return rol(flags, width, a, count);
+    }
+    let result = turn_left(width, a, count);
+    set_rotate(flags, result & 1, u64::from(flags.overflow()), count);
+    result
+}
+
+/// `ror` by an immediate.
+#[inline(always)]
+pub(crate) fn ror_immediate(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
+    if count < 2 {
+        return ror(flags, width, a, count);
+    }
+    let result = turn_left(width, a, width.bits() - (count & width.sign_shift()));
+    set_rotate(flags, width.sign(result), u64::from(flags.overflow()), count);
     result
 }
 
 /// `rcl` by a masked count: a rotation of the operand with CF on top.
 pub(crate) fn rcl(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
-    let bits = width.bits();
-    let turn = count % (bits + 1);
-    if turn == 0 {
-        return rotate_whole_circle(flags, width, a, count, false);
-    }
-    let wide = u128::from(a) | u128::from(flags.carry()) << bits;
-    let turned = wide << turn | wide >> (bits + 1 - turn);
-    let result = width.truncate(turned as u64);
-    let carry = (turned >> bits) as u64 & 1;
-    set_rotate(flags, carry, carry ^ width.sign(result), count);
-    result
+    rotate_with_carry(flags, width, a, count, false)
 }
 
 /// `rcr` by a masked count.
 pub(crate) fn rcr(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
-    let bits = width.bits();
-    let turn = count % (bits + 1);
-    if turn == 0 {
-        return rotate_whole_circle(flags, width, a, count, true);
-    }
-    let wide = u128::from(a) | u128::from(flags.carry()) << bits;
-    let turned = wide >> turn | wide << (bits + 1 - turn);
-    let result = width.truncate(turned as u64);
-    let carry = (turned >> bits) as u64 & 1;
-    set_rotate(flags, carry, width.sign(result) ^ width.sign(result << 1), count);
-    result
+    rotate_with_carry(flags, width, a, count, true)
 }
 
-/// A count that is a multiple of the circle (width and carry): nothing moves, but unless
-/// the count is zero OF is written.
-fn rotate_whole_circle(flags: &mut Flags, width: Width, a: u64, count: u32, right: bool) -> u64 {
-    if count != 0 {
-        let carry = u64::from(flags.carry());
-        let top = width.sign(a);
-        let other = if right { width.sign(a << 1) } else { carry };
-        let poison = flags.undefined() & CF;
-        flags.replace(CF | OF, carry | (top ^ other) * OF, OF | poison);
+fn rotate_with_carry(flags: &mut Flags, width: Width, a: u64, count: u32, right: bool) -> u64 {
+    if count == 0 {
+        return a;
     }
-    a
+    let bits = width.bits();
+    let carry = u64::from(flags.carry());
+    let overflow = if right { width.sign(a) ^ carry } else { top_bits_differ(width, a) };
+    // A multiple of the circle's length moves nothing, and CF keeps its standing too.
+    let turn = count % (bits + 1);
+    let circle = u128::from(a) | u128::from(carry) << bits;
+    let turned = match (turn, right) {
+        (0, _) => circle,
+        (_, true) => circle >> turn | circle << (bits + 1 - turn),
+        (_, false) => circle << turn | circle >> (bits + 1 - turn),
+    };
+    set_rotate(flags, (turned >> bits) as u64 & 1, overflow, count);
+    width.truncate(turned as u64)
 }
 
 /// `shld`: shifts `a` left, filling from the top of `b`.
@@ -236,7 +251,8 @@ pub(crate) fn shld(flags: &mut Flags, width: Width, a: u64, b: u64, count: u32) 
         let count = count - bits;
         ((wide << count >> bits) as u64, (b >> (bits - count)) & 1)
     };
-    finish_double_shift(flags, width, a, width.truncate(result), carry, count)
+    let overflow = top_bits_differ(width, a);
+    finish_double_shift(flags, width, width.truncate(result), carry | (overflow * OF), count)
 }
 
 /// `shrd`: shifts `a` right, filling from the bottom of `b`.
@@ -253,21 +269,14 @@ pub(crate) fn shrd(flags: &mut Flags, width: Width, a: u64, b: u64, count: u32) 
         let count = count - bits;
         ((wide >> count) as u64, (b >> (count - 1)) & 1)
     };
-    finish_double_shift(flags, width, a, width.truncate(result), carry, count)
+    let overflow = width.sign(a) ^ (b & 1);
+    finish_double_shift(flags, width, width.truncate(result), carry | (overflow * OF), count)
 }
 
-fn finish_double_shift(
-    flags: &mut Flags,
-    width: Width,
-    a: u64,
-    result: u64,
-    carry: u64,
-    count: u32,
-) -> u64 {
-    let overflow = width.sign(a ^ result) * OF;
+fn finish_double_shift(flags: &mut Flags, width: Width, result: u64, bits: u64, count: u32) -> u64 {
     let poison =
         if count > width.bits() { CF | PF | AF | ZF | SF | OF } else { shift_undefined(count) };
-    flags.set_mixed(width, result, carry | overflow, poison);
+    flags.set_mixed(width, result, bits, poison);
     result
 }
 
@@ -286,11 +295,12 @@ pub(crate) fn imul(flags: &mut Flags, width: Width, a: u64, b: u64) -> u64 {
     result
 }
 
-/// SF, ZF, AF and PF are undefined after a multiplication.
+/// SF, ZF, AF and PF are undefined after a multiplication. Processors clear ZF and AF and
+/// set the other two from the low half.
 #[inline(always)]
 fn set_multiply(flags: &mut Flags, width: Width, low: u64, lost: bool) {
-    let bits = if lost { CF | OF } else { 0 };
-    flags.set_mixed(width, low, bits, SF | ZF | AF | PF);
+    let bits = if lost { CF | OF } else { 0 } | of_result(width, low) & (SF | PF);
+    flags.set_explicit(bits, SF | ZF | AF | PF);
 }
 
 /// Full multiplication: low and high half.
@@ -378,7 +388,7 @@ mod tests {
         let mut flags = Flags::new();
         flags.set_explicit(CF, 0);
         assert_eq!(rcl(&mut flags, Width::BYTE, 0x80, 1), 0x01);
-        assert!(flags.carry() && flags.overflow() == (0 != 1_u64 ^ 0));
+        assert!(flags.carry() && flags.overflow());
         assert_eq!(rcr(&mut flags, Width::BYTE, 0x01, 1), 0x80);
         assert!(flags.carry());
     }

@@ -5,7 +5,7 @@ use shared_model::registers::{AF, CF, OF, PF, SF, ZF};
 
 use crate::alu;
 use crate::engine::{Engine, Flow, Outcome, RDX};
-use crate::flags::STATUS;
+use crate::flags::{STATUS, of_result};
 use crate::operand::width_of;
 use crate::width::Width;
 
@@ -72,7 +72,12 @@ impl Engine {
             M::Lzcnt => (leading, ZF | CF, flag(leading == 0, ZF) | flag(source == 0, CF)),
             _ => (u64::from(source.count_ones()), STATUS, flag(source == 0, ZF)),
         };
-        alu::set_partly(&mut self.flags, width, result, which, set);
+        if matches!(i.mnemonic(), M::Bsf | M::Bsr) {
+            alu::set_partly(&mut self.flags, width, result, which, set);
+        } else {
+            // The undefined rest is clear.
+            self.flags.set_explicit(set, !which);
+        }
         self.write_operand(i, 0, result)?;
         Ok(Flow::Next)
     }
@@ -141,9 +146,10 @@ impl Engine {
         Ok(Flow::Next)
     }
 
-    /// SF and ZF of a result, CF as given, OF clear; what is undefined is as produced.
+    /// SF and ZF of a result, CF as given, OF clear; undefined flags are clear too.
     fn set_logic_like(&mut self, width: Width, result: u64, set: u64, undefined: u64) {
-        self.flags.set_mixed(width, result, set, undefined);
+        let bits = of_result(width, result) & !undefined;
+        self.flags.set_explicit(bits | set, undefined);
     }
 
     /// `adcx` and `adox`: an addition whose only carry, in and out, is one flag.

@@ -509,13 +509,17 @@ pub(crate) fn execute(
             Code::SarRI64 => set!(QUAD, binary!(alu::sar, QUAD, get!(QUAD, dst), op.imm as u32)),
             Code::SarRC64 => set!(QUAD, binary!(alu::sar, QUAD, get!(QUAD, dst), count!(QUAD))),
             Code::RolRI32 => {
-                set!(DOUBLE, binary!(alu::rol, DOUBLE, get!(DOUBLE, dst), op.imm as u32))
+                set!(DOUBLE, binary!(alu::rol_immediate, DOUBLE, get!(DOUBLE, dst), op.imm as u32))
             }
-            Code::RolRI64 => set!(QUAD, binary!(alu::rol, QUAD, get!(QUAD, dst), op.imm as u32)),
+            Code::RolRI64 => {
+                set!(QUAD, binary!(alu::rol_immediate, QUAD, get!(QUAD, dst), op.imm as u32))
+            }
             Code::RorRI32 => {
-                set!(DOUBLE, binary!(alu::ror, DOUBLE, get!(DOUBLE, dst), op.imm as u32))
+                set!(DOUBLE, binary!(alu::ror_immediate, DOUBLE, get!(DOUBLE, dst), op.imm as u32))
             }
-            Code::RorRI64 => set!(QUAD, binary!(alu::ror, QUAD, get!(QUAD, dst), op.imm as u32)),
+            Code::RorRI64 => {
+                set!(QUAD, binary!(alu::ror_immediate, QUAD, get!(QUAD, dst), op.imm as u32))
+            }
             Code::QuietShlRI32 => {
                 set!(DOUBLE, Width::DOUBLE.truncate(get!(QUAD, dst) << (op.imm & 31)))
             }

@@ -128,13 +128,22 @@ impl Engine {
         self.in_segment(instruction, offset)
     }
 
-    /// Adds the base of the memory operand's segment.
+    /// Adds the base of the memory operand's segment. In 64-bit mode only `fs` and `gs`
+    /// override it, and the base of `fs` is 0 (SDM vol. 1, 3.3.7.1); an address based on
+    /// rsp or rbp is otherwise in the stack segment, whatever prefix it has.
     pub(crate) fn in_segment(&self, instruction: &Instruction, offset: u64) -> (u64, Segment) {
-        match instruction.memory_segment() {
-            Register::GS => (offset.wrapping_add(self.regs[usize::from(GS)]), Segment::Data),
-            Register::SS => (offset, Segment::Stack),
-            _ => (offset, Segment::Data),
+        match instruction.segment_prefix() {
+            Register::GS => {
+                return (offset.wrapping_add(self.regs[usize::from(GS)]), Segment::Data);
+            }
+            Register::FS => return (offset, Segment::Data),
+            _ => {}
         }
+        let on_stack = matches!(
+            instruction.memory_base(),
+            Register::RSP | Register::RBP | Register::ESP | Register::EBP
+        );
+        (offset, if on_stack { Segment::Stack } else { Segment::Data })
     }
 
     /// Reads operand `n`, zero-extended; an immediate is sign-extended to 64 bits.

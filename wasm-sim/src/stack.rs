@@ -79,9 +79,11 @@ impl Engine {
 
     pub(crate) fn call(&mut self, i: &Instruction) -> Outcome {
         let target = self.near_target(i)?;
-        let flow = branch(target)?;
+        // The store comes first: a bad target is noticed after it, and only rsp is as
+        // before. The manual's pseudocode has the opposite order; processors do this.
+        let before = self.regs[RSP];
         self.push_value(Width::QUAD, i.next_ip())?;
-        Ok(flow)
+        branch(target).inspect_err(|_| self.regs[RSP] = before)
     }
 
     pub(crate) fn ret(&mut self, i: &Instruction) -> Outcome {

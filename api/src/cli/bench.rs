@@ -9,7 +9,7 @@ use native_vmx::HostReport;
 use serde::Serialize;
 
 use super::Code;
-use super::output::{Output, table};
+use super::output::{Output, Spinner, table};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -50,6 +50,7 @@ pub(super) fn main(arguments: &Arguments, output: &Output) -> anyhow::Result<Cod
     // The simulator goes first: it counts the instructions.
     let (mut runs, mut instructions) = (Vec::new(), 0);
     for backend in [Backend::Sim, Backend::Native] {
+        let _spinner = Spinner::new(&format!("bench on {backend}"));
         let run = match lcd::run(&bundle, backend, None) {
             Ok(run) => run,
             Err(lcd::BackendError::Unavailable(reason)) => {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use lcd::Backend;
 use lcd::assemble::Modules;
-use lcd::call::{self, CallResult};
+use lcd::call::{self, CallResult, ResultType};
 use lcd::model::exit::End;
 use lcd::model::hex;
 
-use super::output::{Output, Tone};
+use super::output::{Output, Spinner, Tone};
 use super::{Code, default_backend, duration};
 
 #[derive(clap::Args)]
@@ -19,8 +19,12 @@ pub(super) struct Arguments {
     symbol: String,
     /// Integers, or buffers passed by address: str:TEXT, hex:BYTES, file:PATH, and buf:SIZE for
     /// output.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     arguments: Vec<String>,
+    /// The C type of the result, u8 to u64 or i8 to i64: what a narrower one leaves in the rest
+    /// of rax means nothing.
+    #[arg(long, value_name = "TYPE", default_value = "u64")]
+    returns: ResultType,
     /// Where it runs [default: native if possible, else sim].
     #[arg(long)]
     backend: Option<Backend>,
@@ -38,24 +42,28 @@ pub(super) fn main(
     let parsed = parsed.collect::<Result<Vec<_>, _>>()?;
     let bundle = call::bundle(&arguments.module, &arguments.symbol, parsed, modules)?;
     let backend = default_backend(arguments.backend, output);
-    let result = call::call(&bundle, backend, arguments.timeout)?;
+    let spinner = Spinner::new(&format!("{} on {backend}", arguments.symbol));
+    let result = call::call(&bundle, backend, arguments.returns, arguments.timeout)?;
+    drop(spinner);
     if output.is_json() {
         output.json(&result)?;
     } else {
-        human(&result, output)?;
+        human(&result, arguments.returns, output)?;
     }
     Ok(if result.returned.is_some() { Code::Success } else { Code::Failure })
 }
 
-fn human(result: &CallResult, output: &Output) -> anyhow::Result<()> {
+fn human(result: &CallResult, kind: ResultType, output: &Output) -> anyhow::Result<()> {
     if !result.console.is_empty() {
         output.print(result.console.trim_end_matches('\n'))?;
     }
     match (result.returned, &result.parsed) {
         (Some(value), _) => {
-            let signed = value.cast_signed();
-            let also = if signed < 0 { format!(" ({signed})") } else { format!(" ({value})") };
-            output.print(&format!("{value:#x}{also}"))?;
+            let decimal = match kind.is_signed() {
+                true => value.cast_signed().to_string(),
+                false => value.to_string(),
+            };
+            output.print(&format!("{value:#x} ({decimal})"))?;
         }
         (None, Some(End::Exit(exited))) => {
             let text = format!("the call was not made: init returned {}", exited.value);

@@ -120,7 +120,8 @@ fn human(
 ) -> anyhow::Result<()> {
     output.print(&format!("host: {}, {}", host.class, host.processor_model))?;
     let rows = cases.iter().map(|case| row(case, output)).collect();
-    output.print(&table(&["world", "outcome", "events", "native", "sim", "what it shows"], rows))?;
+    output
+        .print(&table(&["world", "outcome", "events", "native", "sim", "what it shows"], rows))?;
     for case in cases.iter().filter(|case| case.outcome != Outcome::Agree) {
         details(case, output)?;
     }

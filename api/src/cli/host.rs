@@ -40,6 +40,7 @@ pub(super) fn main(output: &Output) -> anyhow::Result<Code> {
     for capability in &native.capabilities {
         output.print(&format!("  KVM_CAP_{:<28} {}", capability.name, capability.value))?;
     }
-    output.print(&format!("simulator: available ({} bytes of WebAssembly)", simulator.wasm_bytes))?;
+    output
+        .print(&format!("simulator: available ({} bytes of WebAssembly)", simulator.wasm_bytes))?;
     Ok(Code::Success)
 }

@@ -56,7 +56,16 @@ pub(super) fn main(
 fn human(results: &Results, output: &Output) -> anyhow::Result<()> {
     let Results { module, inspection, bindings, link_error } = results;
     let heading = |text: &str| output.paint(Tone::Bold, text);
-    output.print(&format!("{}: {}, {} bytes", heading(module), inspection.kind, inspection.size))?;
+    let heading_of = |text: &str, count: usize| match count {
+        0 => format!("{}: none", heading(text)),
+        _ => heading(text),
+    };
+    output.print(&format!(
+        "{}: {}, {} bytes",
+        heading(module),
+        inspection.kind,
+        inspection.size
+    ))?;
     for (key, value) in &inspection.modinfo {
         output.print(&format!("  {key}={value}"))?;
     }
@@ -67,19 +76,29 @@ fn human(results: &Results, output: &Output) -> anyhow::Result<()> {
     output.print(&table(&["name", "size", "flags"], rows.collect()))?;
     if !inspection.segments.is_empty() {
         output.print(&format!("\n{}", heading("segments")))?;
-        for segment in &inspection.segments {
-            output.print(&format!("  {segment:?}"))?;
-        }
+        let rows = inspection.segments.iter().map(|segment| {
+            vec![
+                segment.kind.clone(),
+                format!("{:#x}", segment.address),
+                format!("{:#x}", segment.file_size),
+                format!("{:#x}", segment.memory_size),
+                segment.flags.clone(),
+            ]
+        });
+        output.print(&table(
+            &["kind", "address", "in file", "in memory", "rights"],
+            rows.collect(),
+        ))?;
     }
-    output.print(&format!("\n{}", heading("relocations")))?;
+    output.print(&format!("\n{}", heading_of("relocations", inspection.relocations.len())))?;
     for (kind, count) in &inspection.relocations {
         output.print(&format!("  {kind:<24} {count}"))?;
     }
-    output.print(&format!("\n{}", heading("exports")))?;
+    output.print(&format!("\n{}", heading_of("exports", inspection.exports.len())))?;
     for export in &inspection.exports {
         output.print(&format!("  {}", export.name))?;
     }
-    output.print(&format!("\n{}", heading("imports")))?;
+    output.print(&format!("\n{}", heading_of("imports", inspection.imports.len())))?;
     for import in &inspection.imports {
         let by = match bindings.get(&import.name) {
             Some(Some(by)) => output.paint(Tone::Good, by),
@@ -87,10 +106,13 @@ fn human(results: &Results, output: &Output) -> anyhow::Result<()> {
         };
         output.print(&format!("  {:<32} {by}", import.name))?;
     }
-    output.print(&format!("\n{}", heading("entry points")))?;
+    output.print(&format!("\n{}", heading_of("entry points", inspection.entries.len())))?;
     for entry in &inspection.entries {
-        let section = entry.section.as_deref().unwrap_or("");
-        output.print(&format!("  {:<8} {section}+{:#x}", entry.role, entry.value))?;
+        let place = match &entry.section {
+            Some(section) => format!("{section}+{:#x}", entry.value),
+            None => format!("{:#x}", entry.value),
+        };
+        output.print(&format!("  {:<8} {place}", entry.role))?;
     }
     if let Some(error) = link_error {
         output.print(&format!("\n{}", output.paint(Tone::Bad, error)))?;

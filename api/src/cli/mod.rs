@@ -121,7 +121,7 @@ pub(crate) fn main() -> ExitCode {
         // Somebody who reads only the first lines closes the pipe; that is no failure.
         Err(error) if output::is_closed_pipe(&error) => Code::Success.into(),
         Err(error) => {
-            eprintln!("{} {error:#}", output.error_label());
+            eprintln!("{} {}", output.error_label(), output::chain(&error));
             Code::Setup.into()
         }
     }
@@ -141,7 +141,8 @@ fn default_backend(chosen: Option<Backend>, output: &Output) -> Backend {
 /// Reads a length of time: `10s`, `500ms`, `2m`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits.parse().map_err(|_| format!("`{text}` is no time: use 10s or 500ms"))?;
+    let number: f64 =
+        digits.parse().map_err(|_| format!("`{text}` is no time: use 10s or 500ms"))?;
     let unit = match &text[digits.len()..] {
         "ms" => 0.001,
         "" | "s" => 1.0,

@@ -82,9 +82,18 @@ fn paint(enabled: bool, tone: Tone, text: &str) -> String {
 
 /// Whether an error only means that the reader of standard output is gone.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An error and its causes, without those whose text the error above them includes.
+pub(super) fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// A table with a line under its heads and nothing else drawn.
@@ -96,4 +105,26 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     }
     let text = table.to_string();
     text.lines().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+/// Shows on a terminal's standard error that something takes its time, until it is dropped.
+pub(super) struct Spinner(indicatif::ProgressBar);
+
+impl Spinner {
+    pub(super) fn new(text: &str) -> Self {
+        let spinner = indicatif::ProgressBar::new_spinner();
+        let style = indicatif::ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+        if let Ok(style) = style {
+            spinner.set_style(style);
+        }
+        spinner.set_message(text.to_owned());
+        spinner.enable_steady_tick(std::time::Duration::from_millis(200));
+        Self(spinner)
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }

@@ -10,7 +10,7 @@ use lcd::assemble::{self, Modules};
 use lcd::model::exit::{End, Exited};
 use lcd::model::report::{DomainReport, RunReport, ThreadEnd};
 
-use super::output::{Output, Tone};
+use super::output::{Output, Spinner, Tone};
 use super::{Code, default_backend, duration};
 
 #[derive(clap::Args)]
@@ -35,7 +35,9 @@ pub(super) fn main(
 ) -> anyhow::Result<Code> {
     let bundle = assemble::anything(&arguments.what, modules)?;
     let backend = default_backend(arguments.backend, output);
+    let spinner = Spinner::new(&format!("{} on {backend}", arguments.what));
     let run = lcd::run(&bundle, backend, arguments.timeout)?;
+    drop(spinner);
     if let Some(path) = &arguments.log {
         fs::write(path, run.log.to_json_lines())
             .with_context(|| format!("cannot write the log to {}", path.display()))?;
@@ -55,9 +57,11 @@ pub(super) fn main(
         eprintln!("{} {line}", output.error_label());
     }
     let as_expected = !bundle.world.expect.is_empty() && unmet.is_empty();
-    let ended_well = report.domains.iter().filter_map(DomainReport::end).all(|end| {
-        matches!(end, End::Exit(Exited { value: 0 }))
-    });
+    let ended_well = report
+        .domains
+        .iter()
+        .filter_map(DomainReport::end)
+        .all(|end| matches!(end, End::Exit(Exited { value: 0 })));
     Ok(if as_expected || (ended_well && unmet.is_empty()) { Code::Success } else { Code::Failure })
 }
 

@@ -83,7 +83,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A module's file is larger than any module should be.
-    #[error("{} has more than {limit} bytes; strip its debug information (strip -g)", path.display())]
+    #[error(
+        "{} has more than {limit} bytes; strip its debug information (strip -g)", path.display()
+    )]
     TooLarge {
         /// Its path.
         path: PathBuf,

@@ -131,13 +131,23 @@ impl Mapping {
         self.replace(at, len, libc::PROT_NONE, NOTHING, -1, 0)
     }
 
-    /// Whether `len` bytes from `at` are still mapped, with whatever access. A failed
-    /// replacement may have left a hole, which the process's next mapping could fill.
-    pub(crate) fn is_whole(&self, at: usize, len: usize) -> bool {
+    /// Takes access to `len` bytes from `at` away, but leaves what is behind them: where the
+    /// range's ends are ends of mappings, this makes no new one.
+    pub(crate) fn forbid(&self, at: usize, len: usize) -> io::Result<()> {
+        self.protect(at, len, libc::PROT_NONE)
+    }
+
+    /// Makes `len` bytes from `at` readable.
+    pub(crate) fn allow_reading(&self, at: usize, len: usize) -> io::Result<()> {
+        self.protect(at, len, libc::PROT_READ)
+    }
+
+    fn protect(&self, at: usize, len: usize, protection: libc::c_int) -> io::Result<()> {
         let target = self.range(at, len);
-        // SAFETY: asks about the range and changes nothing: there is no file data to write
-        // back. msync(2): ENOMEM if the memory, or part of it, was not mapped.
-        unsafe { libc::msync(target.cast(), len, libc::MS_ASYNC) == 0 }
+        // SAFETY: `target` is inside the range this value owns (rule 1), and nothing of this
+        // program is there to lose access: callers do this to reservations only (rule 5).
+        let result = unsafe { libc::mprotect(target.cast(), len, protection) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Puts fresh private memory over the whole range, letting go of the file behind it.
@@ -186,7 +196,6 @@ mod tests {
         let mapping = Mapping::reserve(8192).unwrap();
         assert_eq!(mapping.len(), 8192);
         mapping.range(4096, 4096);
-        assert!(mapping.is_whole(0, 8192));
         for (at, len) in [(4096, 4097), (8193, 0), (usize::MAX, 2)] {
             let outside = std::panic::AssertUnwindSafe(|| mapping.range(at, len));
             assert!(std::panic::catch_unwind(outside).is_err(), "{at} {len}");

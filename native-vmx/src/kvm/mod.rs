@@ -3,6 +3,7 @@
 mod exits;
 mod explain;
 mod frames;
+mod headroom;
 mod kick;
 mod mapping;
 mod probe;
@@ -29,6 +30,7 @@ use shared_model::rights::Rights;
 use self::exits::Step;
 use self::explain::{FRAME_SIZE, Scene, explain};
 use self::frames::Frames;
+use self::headroom::Headroom;
 use self::refused::Memory;
 use self::space::Space;
 use self::vcpu::{Ring, Vcpu};
@@ -48,6 +50,7 @@ pub struct NativeArch {
     threads: BTreeMap<ThreadId, Vcpu>,
     spaces: BTreeMap<DomainId, Space>,
     frames: Frames,
+    headroom: Headroom,
     run_page_size: usize,
     kvm: Kvm,
 }
@@ -65,7 +68,8 @@ impl NativeArch {
         let frames =
             Frames::new().map_err(|error| broken("a memory file cannot be made", error))?;
         let (threads, spaces) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { threads, spaces, frames, run_page_size, kvm })
+        let headroom = Headroom::default();
+        Ok(Self { threads, spaces, frames, headroom, run_page_size, kvm })
     }
 
     /// How often this thread's processor was entered (`KVM_RUN` was called): once for a
@@ -164,7 +168,8 @@ impl Arch for NativeArch {
         rights: Rights,
     ) -> Result<(), ArchError> {
         let space = self.spaces.get_mut(&domain).expect("the model passes live domains");
-        space.map(page, frame, rights, self.frames.fd()).map_err(|error| match error.kind() {
+        let mapped = space.map(page, frame, rights, self.frames.fd(), &mut self.headroom);
+        mapped.map_err(|error| match error.kind() {
             io::ErrorKind::OutOfMemory => ArchError(format!(
                 "cannot map a page: {error}; the host's limit on a process's mappings may be \
                  reached: raise it with `sysctl vm.max_map_count`"
@@ -174,7 +179,8 @@ impl Arch for NativeArch {
     }
 
     fn unmap(&mut self, domain: DomainId, page: GuestPhysical) {
-        self.space(domain).unmap(page);
+        let space = self.spaces.get_mut(&domain).expect("the model passes live domains");
+        space.unmap(page, &mut self.headroom);
     }
 
     fn thread_create(

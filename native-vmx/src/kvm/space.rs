@@ -16,6 +16,7 @@ use shared_model::layout::PHYSICAL_SIZE;
 use shared_model::rights::Rights;
 
 use super::frames::Frames;
+use super::headroom::Headroom;
 use super::mapping::{Mapping, Protection};
 
 /// One domain.
@@ -62,44 +63,49 @@ impl Space {
         frame: Frame,
         rights: Rights,
         frames: BorrowedFd<'_>,
+        headroom: &mut Headroom,
     ) -> io::Result<()> {
         let protection =
             if rights.contains(Rights::WRITE) { Protection::ReadWrite } else { Protection::Read };
         let offset = Frames::offset(frame);
-        let placed = self.memory.place(at(page), PAGE_SIZE as usize, frames, offset, protection);
+        let len = PAGE_SIZE as usize;
+        let placed = headroom
+            .keep()
+            .and_then(|()| self.memory.place(at(page), len, frames, offset, protection));
         match placed {
             Ok(()) => {
                 self.pages.insert(page, (frame, rights));
                 Ok(())
             }
             Err(error) => {
-                // Nothing was there and nothing changed: the usual case, at the host's limit.
-                let untouched = !self.pages.contains_key(&page)
-                    && self.memory.is_whole(at(page), PAGE_SIZE as usize);
                 self.pages.remove(&page);
-                if !untouched && self.memory.withdraw(at(page), PAGE_SIZE as usize).is_err() {
-                    self.withdraw_all();
-                }
+                self.end_access(page, headroom);
                 Err(error)
             }
         }
     }
 
-    pub(crate) fn unmap(&mut self, page: GuestPhysical) {
-        if self.pages.remove(&page).is_some()
-            && self.memory.withdraw(at(page), PAGE_SIZE as usize).is_err()
-        {
-            self.withdraw_all();
+    pub(crate) fn unmap(&mut self, page: GuestPhysical, headroom: &mut Headroom) {
+        if self.pages.remove(&page).is_some() {
+            self.end_access(page, headroom);
         }
     }
 
-    /// Takes all of the domain's memory away, because one page could not be: taking one out
-    /// of a larger mapping makes two more, and the process may be at its limit
-    /// (vm.max_map_count). Access must end all the same, and one large mapping in place of
-    /// many needs none.
-    fn withdraw_all(&mut self) {
+    /// Ends access to a page, whatever it takes: when this returns, a revoked page must not
+    /// be reachable.
+    fn end_access(&mut self, page: GuestPhysical, headroom: &mut Headroom) {
+        let (at, len) = (at(page), PAGE_SIZE as usize);
+        if self.memory.withdraw(at, len).is_ok() {
+            return;
+        }
+        headroom.spend();
+        if self.memory.withdraw(at, len).is_ok() {
+            return;
+        }
+        // Somebody else has used the room. All of the domain's memory goes: that splits no
+        // mapping.
         self.lost = true;
-        if self.memory.withdraw(0, self.memory.len()).is_err() {
+        if self.memory.forbid(0, self.memory.len()).is_err() {
             // The kernel refuses even that. Nothing that returns would be safe.
             std::process::abort();
         }

@@ -96,19 +96,6 @@ int memcmp(const void *a, const void *b, size_t n)
 
 int bcmp(const void *a, const void *b, size_t n) __attribute__((alias("memcmp")));
 
-/* Compares in a time that depends on the length only: for secrets. */
-unsigned long __crypto_memneq(const void *a, const void *b, size_t n)
-{
-	const unsigned char *x = a, *y = b;
-	unsigned long difference = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		difference |= x[i] ^ y[i];
-		__asm__("" : "+r"(difference));
-	}
-	return difference;
-}
-
 void *memchr(const void *bytes, int byte, size_t n)
 {
 	const unsigned char *s = bytes;

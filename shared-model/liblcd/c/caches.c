@@ -75,6 +75,12 @@ void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t flags, int node)
 	return kmem_cache_alloc(cache, flags);
 }
 
+void *kmem_cache_alloc_lru(struct kmem_cache *cache, void *lru, gfp_t flags)
+{
+	(void)lru;
+	return kmem_cache_alloc(cache, flags);
+}
+
 void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
 	(void)cache;

@@ -44,9 +44,11 @@ struct list_head {
 	struct list_head *next, *previous;
 };
 
-bool __list_add_valid(struct list_head *added, struct list_head *previous, struct list_head *next)
+bool __list_add_valid(struct list_head *added, struct list_head *previous,
+		      struct list_head *next)
 {
-	if (next->previous == previous && previous->next == next && added != previous && added != next)
+	if (next->previous == previous && previous->next == next && added != previous &&
+	    added != next)
 		return true;
 	_printk("list_add corruption: %px between %px and %px\n", added, previous, next);
 	return false;

@@ -219,7 +219,8 @@ static const char *format_one(struct sink *sink, const char *format, struct argu
 		format_string(sink, va_arg(arguments->list, const char *), &spec);
 		break;
 	case 'p':
-		return format_pointer(sink, format + 1, va_arg(arguments->list, const void *), &spec);
+		return format_pointer(sink, format + 1, va_arg(arguments->list, const void *),
+				      &spec);
 	case '%':
 		sink_put(sink, '%');
 		break;

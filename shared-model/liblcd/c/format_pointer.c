@@ -138,7 +138,8 @@ static void internet_6(struct sink *sink, const char *letters, const uint8_t *by
 static void hex_bytes(struct sink *sink, const char *letters, const uint8_t *bytes,
 		      const struct spec *spec)
 {
-	char separator = letters[1] == 'C' ? ':' : letters[1] == 'D' ? '-' : letters[1] == 'N' ? 0 : ' ';
+	char kind = letters[1];
+	char separator = kind == 'C' ? ':' : kind == 'D' ? '-' : kind == 'N' ? 0 : ' ';
 	int count = spec->width == 0 ? 1 : spec->width > 64 ? 64 : spec->width;
 
 	for (int i = 0; i < count; i++) {

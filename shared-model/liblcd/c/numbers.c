@@ -125,7 +125,8 @@ int kstrtobool(const char *s, bool *result)
 
 	if (first == 'y' || first == 't' || first == '1' || (first == 'o' && lower(s[1]) == 'n'))
 		*result = true;
-	else if (first == 'n' || first == 'f' || first == '0' || (first == 'o' && lower(s[1]) == 'f'))
+	else if (first == 'n' || first == 'f' || first == '0' ||
+		 (first == 'o' && lower(s[1]) == 'f'))
 		*result = false;
 	else
 		return -EINVAL;

@@ -26,7 +26,8 @@ __x86_return_thunk:
 	.globl	__x86_indirect_thunk_array
 	.balign	32
 __x86_indirect_thunk_array:
-	.irp	register, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	.irp	register, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, \
+			r14, r15
 	.balign	32
 	.globl	__x86_indirect_thunk_\register
 	.type	__x86_indirect_thunk_\register, @function
@@ -50,7 +51,9 @@ __SCT__\name:
 	.endr
 
 	/* The callers of these expect every register to survive, rax too. */
-	.irp	name, __SCT__preempt_schedule, __SCT__preempt_schedule_notrace, preempt_schedule, preempt_schedule_notrace, preempt_schedule_thunk, preempt_schedule_notrace_thunk
+	.irp	name, __SCT__preempt_schedule, __SCT__preempt_schedule_notrace, \
+			preempt_schedule, preempt_schedule_notrace, \
+			preempt_schedule_thunk, preempt_schedule_notrace_thunk
 	.balign	8
 	.globl	\name
 	.type	\name, @function

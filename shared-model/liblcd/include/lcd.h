@@ -94,7 +94,8 @@ struct lcd_utcb {
 };
 
 _Static_assert(__builtin_offsetof(struct lcd_utcb, message) == LCD_UTCB_MESSAGE, "message");
-_Static_assert(__builtin_offsetof(struct lcd_utcb, capability) == LCD_UTCB_CAPABILITY, "capability");
+_Static_assert(__builtin_offsetof(struct lcd_utcb, capability) == LCD_UTCB_CAPABILITY,
+	       "capability");
 _Static_assert(__builtin_offsetof(struct lcd_utcb, buffer) == LCD_UTCB_BUFFER, "buffer");
 _Static_assert(sizeof(struct lcd_utcb) == LCD_PAGE_SIZE, "a UTCB is a page");
 
@@ -169,7 +170,10 @@ static inline void lcd_fill_buffer(const char *bytes, lcd_u64 length)
 {
 	void *to = lcd_utcb()->buffer;
 
-	__asm__ volatile("cld\n\trep movsb" : "+D"(to), "+S"(bytes), "+c"(length) : : "memory", "cc");
+	__asm__ volatile("cld\n\trep movsb"
+			 : "+D"(to), "+S"(bytes), "+c"(length)
+			 :
+			 : "memory", "cc");
 }
 
 /* Appends text of any length to the domain's console. */

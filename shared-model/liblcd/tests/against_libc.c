@@ -173,7 +173,8 @@ static void numbers(void)
 
 static void texts(void)
 {
-	static const char *const formats[] = { "[%s]", "[%10s]", "[%-10s]", "[%.3s]", "[%10.3s]", "[%-10.3s]" };
+	static const char *const formats[] = { "[%s]", "[%10s]", "[%-10s]", "[%.3s]", "[%10.3s]",
+	      "[%-10.3s]" };
 	char text[40], ours[80], theirs[80];
 
 	for (int i = 0; i < 20000; i++) {
@@ -183,7 +184,8 @@ static void texts(void)
 		random_text(text, 30);
 		memset(ours, 'U', sizeof(ours));
 		memset(theirs, 'U', sizeof(theirs));
-		CHECK(lcd_snprintf(ours, room, format, text) == snprintf(theirs, room, format, text) &&
+		CHECK(lcd_snprintf(ours, room, format, text) == snprintf(theirs, room, format,
+		      text) &&
 			      memcmp(ours, theirs, sizeof(ours)) == 0,
 		      "\"%s\" of \"%s\"", format, text);
 	}
@@ -212,7 +214,8 @@ static void strings(void)
 		CHECK(lcd_strlen(a) == strlen(a), "\"%s\"", a);
 		CHECK(lcd_strnlen(a, n) == strnlen(a, n), "\"%s\" %u", a, n);
 		CHECK(sign(lcd_strcmp(a, b)) == sign(strcmp(a, b)), "\"%s\" \"%s\"", a, b);
-		CHECK(sign(lcd_strncmp(a, b, n)) == sign(strncmp(a, b, n)), "\"%s\" \"%s\" %u", a, b, n);
+		CHECK(sign(lcd_strncmp(a, b, n)) == sign(strncmp(a, b, n)), "\"%s\" \"%s\" %u",
+		      a, b, n);
 		CHECK(lcd_strchr(a, c) == strchr(a, c), "\"%s\" %c", a, c);
 		CHECK(lcd_strchr(a, 0) == strchr(a, 0), "\"%s\"", a);
 		CHECK(lcd_strrchr(a, c) == strrchr(a, c), "\"%s\" %c", a, c);
@@ -225,7 +228,8 @@ static void strings(void)
 
 		memset(x, '#', sizeof(x));
 		memset(y, '#', sizeof(y));
-		CHECK(lcd_strncpy(x, a, n) == x && memcmp(x, strncpy(y, a, n), sizeof(x)) == 0, "strncpy");
+		CHECK(lcd_strncpy(x, a, n) == x && memcmp(x, strncpy(y, a, n), sizeof(x)) == 0,
+		      "strncpy");
 		strcpy(x, a);
 		strcpy(y, a);
 		CHECK(lcd_strncat(x, b, n) == x && strcmp(x, strncat(y, b, n)) == 0, "strncat");
@@ -238,8 +242,10 @@ static void strings(void)
 	}
 	CHECK(lcd_strcasecmp("Hello", "hELLO") == 0 && lcd_strcasecmp("a", "B") < 0, "strcasecmp");
 	CHECK(lcd_strncasecmp("HELLish", "hello", 4) == 0, "strncasecmp");
-	CHECK(*lcd_strchrnul("abc", 'z') == '\0' && lcd_strnchr("abc", 2, 'c') == NULL, "strchrnul");
-	CHECK(lcd_strnstr("abcdef", "def", 5) == NULL && lcd_strnstr("abcdef", "", 0) != NULL, "strnstr");
+	CHECK(*lcd_strchrnul("abc", 'z') == '\0' && lcd_strnchr("abc", 2, 'c') == NULL,
+	      "strchrnul");
+	CHECK(lcd_strnstr("abcdef", "def", 5) == NULL && lcd_strnstr("abcdef", "", 0) != NULL,
+	      "strnstr");
 	strcpy(x, "abc");
 	CHECK(lcd_strlcat(x, "defgh", 6) == 8 && strcmp(x, "abcde") == 0, "strlcat");
 	strcpy(x, "  both ends \n");
@@ -267,7 +273,8 @@ static void bytes(void)
 		memcpy(y + 200, y + to, n / 2);
 		CHECK(memcmp(x, y, sizeof(x)) == 0, "memcpy %u %u", to, n);
 		CHECK(lcd_memscan(x + from, byte, n) ==
-			      (memchr(x + from, byte, n) ? memchr(x + from, byte, n) : x + from + n),
+			(memchr(x + from, byte, n) ? memchr(x + from, byte,
+			      n) : x + from + n),
 		      "memscan");
 		{
 			unsigned char *odd = lcd_memchr_inv(x + to, byte, n);
@@ -283,9 +290,11 @@ static void bytes(void)
 static void conversions(void)
 {
 	static const char *const texts[] = {
-		"0", "00", "0x", "0x1f", "0X1F", "0755", "08", "-1", "+1", "12abc", "", "-", "18446744073709551615",
+		"0", "00", "0x", "0x1f", "0X1F", "0755", "08", "-1", "+1", "12abc", "", "-",
+		      "18446744073709551615",
 		"18446744073709551616", "9223372036854775807", "9223372036854775808",
-		"-9223372036854775808", "-9223372036854775809", "5\n", "5\n\n", " 5", "0xg", "255", "256", "zz",
+		"-9223372036854775808", "-9223372036854775809", "5\n", "5\n\n", " 5", "0xg",
+		      "255", "256", "zz",
 	};
 	unsigned long long wide;
 	long long narrow;
@@ -301,7 +310,8 @@ static void conversions(void)
 			const char *s = texts[i];
 			unsigned long long expected;
 
-			/* The C library also skips spaces and signs, and stops at the largest number. */
+			/* The C library also skips spaces and signs,
+			      and stops at the largest number. */
 			expected = strtoull(s, &theirs, (int)base);
 			if (strchr(" +-", s[0]) || expected == ~0ull)
 				continue;
@@ -314,19 +324,24 @@ static void conversions(void)
 	CHECK(lcd_kstrtoull("18446744073709551616", 10, &wide) == -34, "kstrtoull");
 	CHECK(lcd_kstrtoull("+0x1f\n", 0, &wide) == 0 && wide == 31, "kstrtoull");
 	CHECK(lcd_kstrtoull("5\n\n", 10, &wide) == -22 && lcd_kstrtoull("", 10, &wide) == -22 &&
-		      lcd_kstrtoull("-1", 10, &wide) == -22 && lcd_kstrtoull("08", 0, &wide) == -22, "kstrtoull");
-	CHECK(lcd_kstrtoll("-9223372036854775808", 10, &narrow) == 0 && narrow == INT64_MIN, "kstrtoll");
+		lcd_kstrtoull("-1", 10, &wide) == -22 && lcd_kstrtoull("08", 0,
+		      &wide) == -22, "kstrtoull");
+	CHECK(lcd_kstrtoll("-9223372036854775808", 10, &narrow) == 0 && narrow == INT64_MIN,
+	      "kstrtoll");
 	CHECK(lcd_kstrtoll("-9223372036854775809", 10, &narrow) == -34 &&
 		      lcd_kstrtoll("9223372036854775808", 10, &narrow) == -34, "kstrtoll");
-	CHECK(lcd_kstrtou8("255", 10, &small) == 0 && small == 255 && lcd_kstrtou8("256", 10, &small) == -34,
+	CHECK(lcd_kstrtou8("255", 10, &small) == 0 && small == 255 && lcd_kstrtou8("256", 10,
+	      &small) == -34,
 	      "kstrtou8");
 	CHECK(lcd_kstrtoint("-2147483648", 10, &middle) == 0 && middle == INT32_MIN &&
 		      lcd_kstrtoint("2147483648", 10, &middle) == -34, "kstrtoint");
-	CHECK(lcd_kstrtobool("on", &flag) == 0 && flag && lcd_kstrtobool("No", &flag) == 0 && !flag &&
+	CHECK(lcd_kstrtobool("on", &flag) == 0 && flag && lcd_kstrtobool("No", &flag) == 0 &&
+	      !flag &&
 		      lcd_kstrtobool("maybe", &flag) == -22, "kstrtobool");
 	CHECK(lcd_hex2bin(raw, "00fFa5", 3) == 0 && memcmp(raw, "\x00\xff\xa5", 3) == 0 &&
 		      lcd_hex2bin(raw, "0g", 1) == -22, "hex2bin");
-	CHECK(lcd_bin2hex(hex, "\x00\xff\xa5\x10", 4) == hex + 8 && strcmp(hex, "00ffa510") == 0, "bin2hex");
+	CHECK(lcd_bin2hex(hex, "\x00\xff\xa5\x10", 4) == hex + 8 && strcmp(hex, "00ffa510") == 0,
+	      "bin2hex");
 }
 
 static void kinds(void)
@@ -382,7 +397,8 @@ static uint64_t weight(uint64_t x)
 			   "+r"(r10), "+r"(r11)
 			 :
 			 : "memory", "cc");
-	CHECK(di == x && si == 1 && d == 2 && c == 3 && r8 == 8 && r9 == 9 && r10 == 10 && r11 == 11,
+	CHECK(di == x && si == 1 && d == 2 && c == 3 && r8 == 8 && r9 == 9 && r10 == 10 &&
+	      r11 == 11,
 	      "a register changed");
 	return result;
 }
@@ -393,11 +409,14 @@ static void arithmetic(void)
 
 	for (int i = 0; i < 20000; i++) {
 		uint64_t x = random_number(), root = lcd_int_sqrt(x);
-		unsigned long start = below(256), bits = 1 + below(256), next = start, zero = start, last = bits;
+		unsigned long start = below(256), bits = 1 + below(256), next = start,
+		      zero = start, last = bits;
 		unsigned int ones = 0;
 
-		CHECK(weight(x) == (uint64_t)__builtin_popcountll(x), "%llx", (unsigned long long)x);
-		CHECK(root * root <= x && (root == 0xffffffff || (root + 1) * (root + 1) > x), "%llx",
+		CHECK(weight(x) == (uint64_t)__builtin_popcountll(x), "%llx",
+		      (unsigned long long)x);
+		CHECK(root * root <= x && (root == 0xffffffff || (root + 1) * (root + 1) > x),
+		      "%llx",
 		      (unsigned long long)x);
 		for (int j = 0; j < 4; j++)
 			map[j] = below(3) ? random_bits() & random_bits() & random_bits() : below(2) ? 0 : ~0ull;
@@ -410,8 +429,10 @@ static void arithmetic(void)
 			ones += BIT(j);
 			last = BIT(j) ? j : last;
 		}
-		CHECK(lcd__find_next_bit(map, bits, start) == (next < bits ? next : bits), "%lu %lu", bits, start);
-		CHECK(lcd__find_next_zero_bit(map, bits, start) == (zero < bits ? zero : bits), "%lu %lu", bits,
+		CHECK(lcd__find_next_bit(map, bits, start) == (next < bits ? next : bits),
+		      "%lu %lu", bits, start);
+		CHECK(lcd__find_next_zero_bit(map, bits, start) == (zero < bits ? zero : bits),
+		      "%lu %lu", bits,
 		      start);
 		CHECK(lcd__find_last_bit(map, bits) == last, "%lu", bits);
 		CHECK(lcd___bitmap_weight(map, (unsigned int)bits) == ones, "%lu", bits);
@@ -428,11 +449,14 @@ static void dumps(void)
 
 	lcd_hex_dump_to_buffer("0123456789abcdef", 16, 16, 1, line, sizeof(line), true);
 	CHECK(strcmp(line, "30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef") == 0, "%s", line);
-	lcd_hex_dump_to_buffer("\x01\x02\x03\x04\x05\x06\x07\x08", 8, 16, 4, line, sizeof(line), false);
+	lcd_hex_dump_to_buffer("\x01\x02\x03\x04\x05\x06\x07\x08", 8, 16, 4, line, sizeof(line),
+	      false);
 	CHECK(strcmp(line, "04030201 08070605") == 0, "%s", line);
 	lcd_hex_dump_to_buffer("ab\n", 3, 16, 2, line, sizeof(line), true);
-	CHECK(strcmp(line, "61 62 0a                                         ab.") == 0, "%s", line);
-	CHECK(lcd_hex_dump_to_buffer("abcd", 4, 16, 1, line, 6, false) == 11 && strcmp(line, "61 62") == 0, "%s",
+	CHECK(strcmp(line, "61 62 0a                                         ab.") == 0, "%s",
+	      line);
+	CHECK(lcd_hex_dump_to_buffer("abcd", 4, 16, 1, line, 6, false) == 11 && strcmp(line,
+	      "61 62") == 0, "%s",
 	      line);
 }
 

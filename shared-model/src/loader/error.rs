@@ -108,7 +108,8 @@ pub enum Problem {
     },
     /// The program needs more memory than it may have.
     #[error(
-        "{what} would bring the program to {size:#x} bytes; the limit is {limit:#x}: load less, or make its arrays smaller"
+        "{what} would bring the program to {size:#x} bytes; the limit is {limit:#x}: load \
+         less, or make its arrays smaller"
     )]
     TooLarge {
         /// The section, symbol or segment that is too much.
@@ -128,7 +129,8 @@ pub enum Problem {
     },
     /// More imports without a provider than there are addresses for them.
     #[error(
-        "{count} imports have no provider, at most {limit} can be bound; add the modules that provide them"
+        "{count} imports have no provider, at most {limit} can be bound; add the modules that \
+         provide them"
     )]
     TooManyUnprovided {
         /// How many there are.
@@ -138,7 +140,8 @@ pub enum Problem {
     },
     /// A relocation does not lie in its section's bytes.
     #[error(
-        "section {section}, offset {offset:#x}: a relocation outside the section's {size:#x} bytes; build it again"
+        "section {section}, offset {offset:#x}: a relocation outside the section's {size:#x} \
+         bytes; build it again"
     )]
     RelocationOutside {
         /// The section to be relocated.
@@ -150,7 +153,8 @@ pub enum Problem {
     },
     /// A relocation of a type that is not implemented.
     #[error(
-        "section {section}, offset {offset:#x}: relocation {kind} against {symbol} is not supported; {remedy}"
+        "section {section}, offset {offset:#x}: relocation {kind} against {symbol} is not \
+         supported; {remedy}"
     )]
     RelocationUnsupported {
         /// The section to be relocated.
@@ -166,7 +170,8 @@ pub enum Problem {
     },
     /// A relocation's value does not fit its field.
     #[error(
-        "section {section}, offset {offset:#x}: {kind} against {symbol} gives {value:#x}, which does not fit; compile with -mcmodel=kernel or -mcmodel=small, or -fPIC"
+        "section {section}, offset {offset:#x}: {kind} against {symbol} gives {value:#x}, \
+         which does not fit; compile with -mcmodel=kernel or -mcmodel=small, or -fPIC"
     )]
     RelocationOverflow {
         /// The section to be relocated.
@@ -226,7 +231,8 @@ pub enum Problem {
     },
     /// Two segments give different bytes to one address.
     #[error(
-        "segments {first} and {second} both have bytes for address {at}, and they differ; link it again"
+        "segments {first} and {second} both have bytes for address {at}, and they differ; \
+         link it again"
     )]
     SegmentsOverlap {
         /// The number of the segment that starts first.
@@ -238,7 +244,8 @@ pub enum Problem {
     },
     /// The executable asks for help that a domain does not have.
     #[error(
-        "a dynamic executable: it needs {needs}, and a domain has no dynamic linker; link it with -static or -static-pie"
+        "a dynamic executable: it needs {needs}, and a domain has no dynamic linker; link it \
+         with -static or -static-pie"
     )]
     Dynamic {
         /// The interpreter or library that it asks for.

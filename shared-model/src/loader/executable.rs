@@ -84,6 +84,10 @@ impl Load {
 }
 
 /// The segments to be loaded that have any bytes, checked one by one, sorted by address.
+///
+/// Headers of other kinds map nothing. The initial values of thread-local variables (PT_TLS)
+/// lie in a loaded segment; setting up a thread's copy is left to the program's own start code,
+/// as it is on Linux.
 fn loads(file: &File<'_>) -> Result<Vec<Load>, Problem> {
     let mut loads = Vec::new();
     let mut memory = 0_u64;

@@ -22,7 +22,8 @@ use crate::rights::Rights;
 const MODULE_ALIGN: u64 = 0x1_0000;
 
 const NOT_LOADED: &str = "which is in a section that is not loaded; build it again";
-const NOT_A_PLACE: &str = "whose address only a run-time resolver or a thread knows; use an ordinary function or variable";
+const NOT_A_PLACE: &str = "whose address only a run-time resolver or a thread knows; use an \
+                           ordinary function or variable";
 
 /// A module between its layout and its image.
 struct Linking<'m> {
@@ -403,8 +404,7 @@ mod tests {
         let mut sample = Sample::new();
         let data = sample.section(".data", SectionKind::Data, &[0; 16]);
         sample.global("init_module", data, 0);
-        assert!(
-            matches!(problem(&sample.bytes()), Problem::BadSymbol { symbol, .. } if symbol == "init_module")
-        );
+        let found = problem(&sample.bytes());
+        assert!(matches!(found, Problem::BadSymbol { symbol, .. } if symbol == "init_module"));
     }
 }

@@ -19,6 +19,9 @@ use crate::space::{Mapping, SpaceError};
 /// Bytes a domain's console keeps.
 const CONSOLE_MAX: usize = 4 << 20;
 
+/// Bytes of a module's name.
+const NAME_MAX: u64 = 255;
+
 /// A hypercall as it arrives.
 struct Request {
     thread: ThreadId,
@@ -151,7 +154,7 @@ impl<A: Arch> Microkernel<A> {
 
     fn domain_configure(&mut self, request: &mut Request) -> Result<(), Status> {
         let domain = self.capabilities.domain(request.slot(0), Rights::WRITE)?;
-        let module = self.take_text(request, request.arguments[1])?;
+        let module = self.take_name(request, request.arguments[1])?;
         let loaded = self.load_module(domain, &module, None, &[]);
         let name = self.free_name(&module);
         match loaded {
@@ -235,11 +238,11 @@ impl<A: Arch> Microkernel<A> {
 
     fn console_write(&mut self, request: &mut Request) -> Result<(), Status> {
         let bytes = self.take_bytes(request, request.arguments[0])?;
-        request.text = Some(String::from_utf8_lossy(&bytes).into_owned());
         let console = &mut self.domains.get_mut(&request.domain).expect("the caller's").console;
         if console.len() + bytes.len() > CONSOLE_MAX {
             return Err(Status::NoMemory);
         }
+        request.text = Some(String::from_utf8_lossy(&bytes).into_owned());
         console.extend(bytes);
         Ok(())
     }
@@ -254,7 +257,11 @@ impl<A: Arch> Microkernel<A> {
         Ok(bytes)
     }
 
-    fn take_text(&self, request: &mut Request, length: u64) -> Result<String, Status> {
+    /// A name from the caller's buffer.
+    fn take_name(&self, request: &mut Request, length: u64) -> Result<String, Status> {
+        if length > NAME_MAX {
+            return Err(Status::Invalid);
+        }
         let bytes = self.take_bytes(request, length)?;
         let text = String::from_utf8(bytes).map_err(|_| Status::Invalid)?;
         request.text = Some(text.clone());
@@ -275,9 +282,9 @@ impl From<CapError> for Status {
 
 fn status_of(error: &LifecycleError) -> Status {
     match error {
-        LifecycleError::NoDomain(_)
-        | LifecycleError::NoThread(_)
-        | LifecycleError::NoModule(_) => Status::NotFound,
+        LifecycleError::NoDomain(_) | LifecycleError::NoThread(_) | LifecycleError::NoModule(_) => {
+            Status::NotFound
+        }
         LifecycleError::DomainState { .. } | LifecycleError::ThreadState { .. } => Status::BadState,
         LifecycleError::Load(_) => Status::Invalid,
         LifecycleError::Exhausted(_) => Status::NoMemory,

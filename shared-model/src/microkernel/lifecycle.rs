@@ -26,6 +26,10 @@ use crate::world::Argument;
 /// a leaf table for each 2 MiB.
 const TABLES_MAX: usize = 3 + (layout::PHYSICAL_SIZE >> 21) as usize;
 
+/// Domains that exist at a time. It bounds the host's virtual machines, and how deep the
+/// destruction of one can reach through others that it alone holds.
+const DOMAINS_MAX: usize = 256;
+
 impl<A: Arch> Microkernel<A> {
     /// Creates an empty domain, whose capability the microkernel itself holds.
     ///
@@ -42,6 +46,10 @@ impl<A: Arch> Microkernel<A> {
 
     /// Creates an empty domain that nobody holds yet.
     pub(super) fn new_domain(&mut self, name: &str) -> Result<DomainId, LifecycleError> {
+        if self.domains.len() >= DOMAINS_MAX {
+            let message = format!("a run has at most {DOMAINS_MAX} domains at a time");
+            return Err(LifecycleError::Exhausted(message));
+        }
         let id = DomainId(self.next_domain);
         self.arch
             .domain_create(id)
@@ -186,10 +194,10 @@ impl<A: Arch> Microkernel<A> {
     /// Frees everything of a domain that no capability names any more.
     pub(super) fn reap_domain(&mut self, domain: DomainId) {
         let Some(state) = self.domains.get(&domain) else { return };
-        if let Some(thread) = state.thread {
-            if self.thread(thread).state != ThreadState::Dead {
-                self.end(thread, End::Killed(KillReason::Destroyed));
-            }
+        if let Some(thread) = state.thread
+            && self.thread(thread).state != ThreadState::Dead
+        {
+            self.end(thread, End::Killed(KillReason::Destroyed));
         }
         for space in [SpaceId::Domain(domain), SpaceId::Boot(domain)] {
             for removed in self.capabilities.destroy(space) {
@@ -283,7 +291,8 @@ fn calls(
     match named {
         Some(names) => {
             for name in names {
-                let address = program.symbol(name).ok_or_else(|| no_function(module, main, name))?;
+                let address =
+                    program.symbol(name).ok_or_else(|| no_function(module, main, name))?;
                 calls.push(new(name, address, name == "init_module"));
             }
         }

@@ -211,12 +211,7 @@ impl<A: Arch> Microkernel<A> {
     }
 
     /// Writes into pages of a domain that its builder mapped.
-    pub(super) fn write_physical(
-        &mut self,
-        domain: DomainId,
-        start: GuestPhysical,
-        bytes: &[u8],
-    ) {
+    pub(super) fn write_physical(&mut self, domain: DomainId, start: GuestPhysical, bytes: &[u8]) {
         let mut rest = bytes;
         for (at, offset, size) in chunks(start, bytes.len() as u64) {
             let (now, later) = rest.split_at(size);
@@ -229,7 +224,10 @@ impl<A: Arch> Microkernel<A> {
 }
 
 /// The pieces of a range that lie in one page each: the page, the offset in it, the size.
-fn chunks(start: GuestPhysical, length: u64) -> impl Iterator<Item = (GuestPhysical, usize, usize)> {
+fn chunks(
+    start: GuestPhysical,
+    length: u64,
+) -> impl Iterator<Item = (GuestPhysical, usize, usize)> {
     let end = start.0 + length;
     let mut at = start;
     core::iter::from_fn(move || {

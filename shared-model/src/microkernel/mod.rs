@@ -18,7 +18,8 @@ use crate::arch::Arch;
 use crate::bundle::Bundle;
 use crate::capability::Capabilities;
 use crate::domain::{
-    Action, Domain, DomainId, DomainState, LifecycleError, Thread, ThreadId, ThreadReport, ThreadState,
+    Action, Domain, DomainId, DomainState, LifecycleError, Thread, ThreadId, ThreadReport,
+    ThreadState,
 };
 use crate::event::{Digest, Event, EventKind, LOG_VERSION, Log, LogHeader};
 use crate::exit::{Access, End, Exit, Exited, KillReason};
@@ -29,10 +30,6 @@ use crate::world::KillAfter;
 mod hypercall;
 mod lifecycle;
 mod memory;
-
-/// The hosts' physical memory is larger than a run's log may become: past so many events a run
-/// is given up as at its other limits.
-const EVENTS_MAX: usize = 1 << 22;
 
 /// What one step led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +130,7 @@ impl<A: Arch> Microkernel<A> {
     /// instructions, for backends that count them.
     pub fn step(&mut self, budget: u64) -> Step {
         let Some(&thread) = self.ready.front() else { return Step::Idle };
-        if self.events.len() >= EVENTS_MAX {
+        if self.events.len() >= self.bundle.world.limits.events {
             self.end(thread, End::Killed(KillReason::Timeout));
             return Step::Continued;
         }
@@ -244,7 +241,11 @@ impl<A: Arch> Microkernel<A> {
     }
 
     /// Where an address of the domain is in its program: `module!symbol+0x12`.
-    pub fn symbolize(&self, domain: DomainId, address: crate::address::GuestVirtual) -> Option<String> {
+    pub fn symbolize(
+        &self,
+        domain: DomainId,
+        address: crate::address::GuestVirtual,
+    ) -> Option<String> {
         let program = self.domains.get(&domain)?.program.as_ref()?;
         let (module, symbol, offset) = program.symbolize(address)?;
         Some(alloc::format!("{module}!{symbol}+{offset:#x}"))

@@ -27,7 +27,8 @@
 #define __initdata __attribute__((section(".init.data")))
 
 /* The loader looks for these two names. */
-#define module_init(function) int init_module(void) __attribute__((alias(#function), copy(function)))
+#define module_init(function)                                                              \
+	int init_module(void) __attribute__((alias(#function), copy(function)))
 #define module_exit(function)                                                              \
 	void cleanup_module(void) __attribute__((alias(#function), copy(function)))
 

@@ -93,7 +93,8 @@ static void relocate(const Elf64_Dyn *dynamic, uint64_t base)
 	for (uint64_t i = 0; i < size / sizeof(*relocations); i++) {
 		if (ELF64_R_TYPE(relocations[i].r_info) != R_X86_64_RELATIVE)
 			refuse("relocation");
-		*(uint64_t *)(base + relocations[i].r_offset) = base + (uint64_t)relocations[i].r_addend;
+		*(uint64_t *)(base + relocations[i].r_offset) =
+			base + (uint64_t)relocations[i].r_addend;
 	}
 }
 
@@ -120,13 +121,13 @@ static uint64_t load(const char *path)
 	base = header.e_type == ET_DYN ? PIE_BASE : 0;
 	for (int i = 0; i < header.e_phnum; i++) {
 		uint64_t start = (base + segments[i].p_vaddr) & ~0xffful;
-		uint64_t size = (base + segments[i].p_vaddr + segments[i].p_memsz - start + 0xfff) & ~0xffful;
+		uint64_t end = base + segments[i].p_vaddr + segments[i].p_memsz;
 
 		if (segments[i].p_type == PT_DYNAMIC)
 			dynamic = (const Elf64_Dyn *)(base + segments[i].p_vaddr);
 		if (segments[i].p_type != PT_LOAD)
 			continue;
-		place(start, size, PROT_READ | PROT_WRITE, -1, 0);
+		place(start, end - start, PROT_READ | PROT_WRITE, -1, 0);
 		if (pread(file, (void *)(base + segments[i].p_vaddr), segments[i].p_filesz,
 			  (off_t)segments[i].p_offset) != (ssize_t)segments[i].p_filesz)
 			refuse(path);
@@ -135,10 +136,10 @@ static uint64_t load(const char *path)
 		relocate(dynamic, base);
 	for (int i = 0; i < header.e_phnum; i++) {
 		uint64_t start = (base + segments[i].p_vaddr) & ~0xffful;
+		uint64_t end = base + segments[i].p_vaddr + segments[i].p_memsz;
 
 		if (segments[i].p_type == PT_LOAD)
-			mprotect((void *)start, base + segments[i].p_vaddr + segments[i].p_memsz - start,
-				 protection_of(segments[i].p_flags));
+			mprotect((void *)start, end - start, protection_of(segments[i].p_flags));
 	}
 	return base;
 }
@@ -207,7 +208,8 @@ static int64_t cap_delete(uint64_t slot)
 static int64_t page_map(uint64_t slot, uint64_t gpa, uint64_t rights)
 {
 	uint64_t offset = gpa - LCD_DATA_WINDOW;
-	int protection = (rights & LCD_READ ? PROT_READ : 0) | (rights & LCD_WRITE ? PROT_WRITE : 0) |
+	int protection = (rights & LCD_READ ? PROT_READ : 0) |
+			 (rights & LCD_WRITE ? PROT_WRITE : 0) |
 			 (rights & LCD_EXECUTE ? PROT_EXEC : 0);
 	struct page *page;
 	int64_t status;
@@ -275,7 +277,9 @@ static int64_t hypercall(uint32_t number)
 static void start_call(greg_t *registers)
 {
 	const struct call *call = &calls[call_next++];
-	static const int order[ARGUMENTS_MAX] = { REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9 };
+	static const int order[ARGUMENTS_MAX] = {
+		REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9,
+	};
 
 	for (int i = REG_R8; i <= REG_RCX; i++)
 		registers[i] = 0;
@@ -301,12 +305,16 @@ static void trapped(int signal, siginfo_t *info, void *context)
 	}
 	if (signal == SIGALRM)
 		end("killed");
-	/* #GP at `out %eax, $port`. (At a page fault the code may not be readable.) */
+	/* #GP at `out %eax, $0xe0`. (At a page fault the code may not be readable.) */
 	if (r[REG_TRAPNO] == 13 && code[0] == 0xe7 && code[1] == LCD_HYPERCALL_PORT) {
 		((struct lcd_utcb *)UTCB)->message[0] = (uint64_t)hypercall((uint32_t)r[REG_RAX]);
 		r[REG_RIP] += 2;
 		return;
 	}
+	/* `in` from that port, or `out` to one of the gates' ports by other code. */
+	if (r[REG_TRAPNO] == 13 && ((code[0] == 0xe5 && code[1] == LCD_HYPERCALL_PORT) ||
+				    (code[0] == 0xe7 && code[1] >> 5 == 6)))
+		end("port");
 	if (r[REG_TRAPNO] == 13 && (uint64_t)code == GATE) {
 		if (call_next < call_count) {
 			start_call(r);

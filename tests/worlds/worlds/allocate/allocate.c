@@ -66,8 +66,8 @@ static int __init start(void)
 	for (unsigned int i = 0; i < LIVE; i++)
 		if (live[i].bytes)
 			wrong += release(i);
-	pr_info("%llu bytes, %d wrong, %d unaligned, %d not zeroed\n", (unsigned long long)total, wrong,
-		unaligned, dirty);
+	pr_info("%llu bytes, %d wrong, %d unaligned, %d not zeroed\n", (unsigned long long)total,
+		wrong, unaligned, dirty);
 
 	block = kmalloc(100, GFP_KERNEL);
 	memset(block, 7, 100);

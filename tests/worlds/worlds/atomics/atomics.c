@@ -40,7 +40,8 @@ static uint64_t bits(void)
 
 static uint64_t pairs(void)
 {
-	uint64_t pair[2] __attribute__((aligned(16))) = { 1, 2 }, low = 1, high = 2, d = DIGEST_START;
+	uint64_t pair[2] __attribute__((aligned(16))) = { 1, 2 };
+	uint64_t low = 1, high = 2, d = DIGEST_START;
 	uint8_t flag;
 
 	for (int i = 0; i < 2; i++) {
@@ -48,7 +49,8 @@ static uint64_t pairs(void)
 				 : "+m"(pair), "+a"(low), "+d"(high), "=q"(flag)
 				 : "b"(3ull), "c"(4ull)
 				 : "cc");
-		d = digest_add(d, pair[0] ^ pair[1] << 8 ^ low << 16 ^ high << 24 ^ (uint64_t)flag << 32);
+		d = digest_add(d, pair[0] ^ pair[1] << 8 ^ low << 16 ^ high << 24 ^
+					  (uint64_t)flag << 32);
 		__asm__ volatile("lock cmpxchg8b %0\n\tsetz %3"
 				 : "+m"(pair[0]), "+a"(low), "+d"(high), "=q"(flag)
 				 : "b"(5ull), "c"(6ull)

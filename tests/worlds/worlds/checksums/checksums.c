@@ -85,7 +85,8 @@ static void sha256(const uint8_t *bytes, size_t n, uint32_t state[8])
 	for (int i = 0; i < 64; i++) {
 		uint32_t s1 = right(v[4], 6) ^ right(v[4], 11) ^ right(v[4], 25);
 		uint32_t s0 = right(v[0], 2) ^ right(v[0], 13) ^ right(v[0], 22);
-		uint32_t t1 = v[7] + s1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + sha_constants[i] + w[i];
+		uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
+		uint32_t t1 = v[7] + s1 + choice + sha_constants[i] + w[i];
 		uint32_t t2 = s0 + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
 
 		memmove(v + 1, v, 7 * sizeof(v[0]));

@@ -83,7 +83,8 @@ static int __init start(void)
 	ROW1("rol 5", "rol $5, ", ALL & ~OF);
 	ROW1("rcr 5", "rcr $5, ", ALL & ~OF);
 	pr_info("imul %016llx %016llx %016llx\n", PAIRS("imul %w2, %w0", uint16_t, CF | OF),
-		PAIRS("imul %k2, %k0", uint32_t, CF | OF), PAIRS("imul %q2, %q0", uint64_t, CF | OF));
+		PAIRS("imul %k2, %k0", uint32_t, CF | OF),
+		PAIRS("imul %q2, %q0", uint64_t, CF | OF));
 	pr_info("shld %016llx %016llx\n", PAIRS("shld $1, %k2, %k0", uint32_t, ALL & ~AF),
 		PAIRS("shld $7, %q2, %q0", uint64_t, ALL & ~AF & ~OF));
 	pr_info("shrd %016llx %016llx\n", PAIRS("shrd $1, %k2, %k0", uint32_t, ALL & ~AF),

@@ -36,7 +36,8 @@ static void integers(void)
 
 static void text(void)
 {
-	printk("[%s] [%8s] [%-8s] [%.2s] [%8.2s] [%.*s]\n", "abc", "abc", "abc", "abc", "abc", 1, "abc");
+	printk("[%s] [%8s] [%-8s] [%.2s] [%8.2s] [%.*s]\n", "abc", "abc", "abc", "abc", "abc", 1,
+	       "abc");
 	printk("[%c] [%3c] [%-3c] [%%] [%s]\n", 'x', 'y', 'z', opaque((char *)NULL));
 	printk(KERN_INFO "a level before\n");
 	printk("%sand one from an argument\n", KERN_ERR);

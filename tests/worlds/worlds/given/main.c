@@ -11,7 +11,8 @@ static int __init start(void)
 	volatile uint64_t *page = lcd_data_window(0);
 
 	pr_info("a fresh page: %llu\n", (unsigned long long)page[0]);
-	pr_info("map the other writable: %ld\n", lcd_page_map(READABLE, LCD_DATA_WINDOW + 0x1000, RW));
+	pr_info("map the other writable: %ld\n",
+		lcd_page_map(READABLE, LCD_DATA_WINDOW + 0x1000, RW));
 	page[0] = 6;
 	page[1] = 7;
 	pr_info("grant %ld\n", lcd_cap_grant(WORKER, PAGE, 3, RW));

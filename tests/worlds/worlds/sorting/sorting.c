@@ -78,8 +78,8 @@ static void run(const char *name, void (*sort)(int32_t *, int))
 		ordered &= i == 0 || numbers[i - 1] <= numbers[i];
 		digest = digest_add(digest, (uint64_t)numbers[i]);
 	}
-	pr_info("%s: %s, %d to %d, %016llx\n", name, ordered ? "ordered" : "NOT ORDERED", numbers[0],
-		numbers[COUNT - 1], (unsigned long long)digest);
+	pr_info("%s: %s, %d to %d, %016llx\n", name, ordered ? "ordered" : "NOT ORDERED",
+		numbers[0], numbers[COUNT - 1], (unsigned long long)digest);
 }
 
 static int __init start(void)

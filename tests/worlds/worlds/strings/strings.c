@@ -16,9 +16,9 @@ static void searching(void)
 	pr_info("absent %d %d %d\n", strchr(text, 'z') == NULL, strstr(text, "world!") == NULL,
 		memchr(text, 'w', 5) == NULL);
 	pr_info("spans %zu %zu\n", strspn(text, "hel"), strcspn(text, " ,"));
-	pr_info("compared %d %d %d %d %d\n", sign(strcmp(text, "hello")), sign(strcmp("abc", "abd")),
-		sign(strncmp(text, "hellish", 4)), sign(strcasecmp(text, "HELLO, World")),
-		sign(memcmp("\x01\xff", "\x01\x7f", 2)));
+	pr_info("compared %d %d %d %d %d\n", sign(strcmp(text, "hello")),
+		sign(strcmp("abc", "abd")), sign(strncmp(text, "hellish", 4)),
+		sign(strcasecmp(text, "HELLO, World")), sign(memcmp("\x01\xff", "\x01\x7f", 2)));
 }
 
 static void copying(void)

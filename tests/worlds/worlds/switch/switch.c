@@ -57,7 +57,8 @@ static int __init start(void)
 	uint64_t value = 1, state = 7;
 
 	for (int i = 0; i < 500; i++)
-		value = digest_add(dense((unsigned int)(random_next(&state) >> 60), value), (uint64_t)i);
+		value = digest_add(dense((unsigned int)(random_next(&state) >> 60), value),
+				   (uint64_t)i);
 	pr_info("dense %016llx\n", (unsigned long long)value);
 	for (size_t i = 0; i < ARRAY_SIZE(temperatures); i++)
 		printk("%s%s", i ? " " : "", sparse(temperatures[i]));

@@ -1,4 +1,4 @@
-/* Two-register arithmetic: add with carry, subtract with borrow, widening multiply, double shifts. */
+/* Two-register arithmetic: add with carry, subtract with borrow, multiply, double shifts. */
 #include "module.h"
 
 typedef unsigned __int128 wide;
@@ -60,7 +60,8 @@ static int __init start(void)
 		mixed -= mixed << (i % 63 + 1);
 		mixed += divide(mixed, mixed >> 50 | 1, &remainder) ^ remainder;
 	}
-	pr_info("mixed %016llx%016llx\n", (unsigned long long)high(mixed), (unsigned long long)mixed);
+	pr_info("mixed %016llx%016llx\n", (unsigned long long)high(mixed),
+		(unsigned long long)mixed);
 	return 0;
 }
 
