@@ -41,3 +41,8 @@ pub use domains::{Domain, Error, Host, Thread};
 pub use drive::{Run, run};
 
 pub use shared_model as model;
+
+/// The README's Rust examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -183,7 +183,7 @@ pub(crate) fn ror(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     result
 }
 
-/// `rol` by an immediate: where OF is undefined, processors keep it.
+/// `rol` of a register by an immediate: where OF is undefined, processors keep it.
 #[inline(always)]
 pub(crate) fn rol_immediate(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     if count < 2 {
@@ -194,7 +194,7 @@ pub(crate) fn rol_immediate(flags: &mut Flags, width: Width, a: u64, count: u32)
     result
 }
 
-/// `ror` by an immediate.
+/// `ror` of a register by an immediate.
 #[inline(always)]
 pub(crate) fn ror_immediate(flags: &mut Flags, width: Width, a: u64, count: u32) -> u64 {
     if count < 2 {
@@ -222,8 +222,9 @@ fn rotate_with_carry(flags: &mut Flags, width: Width, a: u64, count: u32, right:
     let bits = width.bits();
     let carry = u64::from(flags.carry());
     let overflow = if right { width.sign(a) ^ carry } else { top_bits_differ(width, a) };
-    // A multiple of the circle's length moves nothing, and CF keeps its standing too.
+    // A multiple of the circle's length moves nothing, and processors keep OF.
     let turn = count % (bits + 1);
+    let overflow = if turn == 0 { u64::from(flags.overflow()) } else { overflow };
     let circle = u128::from(a) | u128::from(carry) << bits;
     let turned = match (turn, right) {
         (0, _) => circle,

@@ -52,10 +52,7 @@ impl Engine {
             M::Shl | M::Sal => self.shift(i, alu::shl),
             M::Shr => self.shift(i, alu::shr),
             M::Sar => self.shift(i, alu::sar),
-            M::Rol if i.op1_kind() == OpKind::Register => self.shift(i, alu::rol),
-            M::Ror if i.op1_kind() == OpKind::Register => self.shift(i, alu::ror),
-            M::Rol => self.shift(i, alu::rol_immediate),
-            M::Ror => self.shift(i, alu::ror_immediate),
+            M::Rol | M::Ror => self.rotate(i),
             M::Rcl => self.shift(i, alu::rcl),
             M::Rcr => self.shift(i, alu::rcr),
             M::Shld => self.double_shift(i, alu::shld),
@@ -227,6 +224,19 @@ impl Engine {
         let result = operation(&mut self.flags, width, old, count);
         self.write_place(place, result);
         Ok(Flow::Next)
+    }
+
+    fn rotate(&mut self, i: &Instruction) -> Outcome {
+        let keeps_overflow = i.op0_kind() == OpKind::Register && i.op1_kind() != OpKind::Register;
+        self.shift(
+            i,
+            match (i.mnemonic(), keeps_overflow) {
+                (M::Rol, true) => alu::rol_immediate,
+                (M::Rol, false) => alu::rol,
+                (_, true) => alu::ror_immediate,
+                (_, false) => alu::ror,
+            },
+        )
     }
 
     fn double_shift(

@@ -102,6 +102,9 @@ impl Engine {
         // A fault leaves the flags as they were before the whole instruction (SDM vol. 2,
         // REP), and so does the end of a slice.
         let flags = self.flags;
+        if frame.address == Width::DOUBLE {
+            self.narrow_pointers(frame);
+        }
         let mut budget = SLICE;
         loop {
             let count = self.get_numbered(RCX, frame.address);
@@ -129,6 +132,19 @@ impl Engine {
             {
                 return Ok(Flow::Next);
             }
+        }
+    }
+
+    /// With 32-bit addresses processors clear the upper half of the count first, and for
+    /// copies and fills of the pointers, even if then nothing is done.
+    fn narrow_pointers(&mut self, frame: &Frame<'_>) {
+        let narrow = |register: &mut u64| *register = Width::DOUBLE.truncate(*register);
+        narrow(&mut self.regs[RCX]);
+        if frame.operation == Operation::Move {
+            narrow(&mut self.regs[RSI]);
+        }
+        if matches!(frame.operation, Operation::Move | Operation::Store) {
+            narrow(&mut self.regs[RDI]);
         }
     }
 
@@ -179,8 +195,9 @@ impl Engine {
                 self.advance(frame, RSI, 1);
             }
             Operation::Compare => {
-                let a = self.load_element(frame, RSI)?;
+                // Of two bad addresses, processors report the second operand's.
                 let b = self.load_element(frame, RDI)?;
+                let a = self.load_element(frame, RSI)?;
                 alu::sub(&mut self.flags, width, a, b);
                 self.advance(frame, RSI, 1);
                 self.advance(frame, RDI, 1);
