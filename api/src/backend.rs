@@ -137,6 +137,17 @@ impl Machine {
     }
 }
 
+/// Checks that a backend can be used here.
+///
+/// # Errors
+/// [`BackendError`] with the reason and what to do about it.
+pub fn available(backend: Backend) -> Result<(), BackendError> {
+    match backend {
+        Backend::Native => NativeArch::new().map(drop).map_err(BackendError::from),
+        Backend::Sim => engines().map(drop).map_err(BackendError::from),
+    }
+}
+
 /// The simulator, compiled once in a process.
 fn engines() -> Result<&'static Engines, SimulatorError> {
     static ENGINES: OnceLock<Engines> = OnceLock::new();

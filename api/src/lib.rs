@@ -36,7 +36,7 @@ mod domains;
 mod drive;
 pub mod store;
 
-pub use backend::{Backend, BackendError};
+pub use backend::{Backend, BackendError, available};
 pub use domains::{Domain, Error, Host, Thread};
 pub use drive::{Run, run};
 

@@ -92,12 +92,7 @@ fn list(output: &Output) -> anyhow::Result<Code> {
 /// The backends that are asked for, each with the reason if it cannot be used.
 fn field(chosen: &[Backend]) -> Field {
     let wanted = |backend: &Backend| chosen.is_empty() || chosen.contains(backend);
-    let available = |backend: Backend| match backend {
-        Backend::Sim => Ok(()),
-        Backend::Native => {
-            native_vmx::NativeArch::new().map(drop).map_err(|reason| reason.to_string())
-        }
-    };
+    let available = |backend| lcd::available(backend).map_err(|reason| reason.to_string());
     Backend::ALL.into_iter().filter(wanted).map(|backend| (backend, available(backend))).collect()
 }
 

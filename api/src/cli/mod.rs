@@ -65,7 +65,7 @@ struct Common {
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     color: Color,
     /// Where module names are looked up [default: /lib/modules/$(uname -r)].
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "LCD_MODULES")]
     modules: Option<PathBuf>,
 }
 
@@ -129,8 +129,8 @@ pub(crate) fn main() -> ExitCode {
 
 /// The backend to use when none is named: hardware if there is some, else the simulator.
 fn default_backend(chosen: Option<Backend>, output: &Output) -> Backend {
-    chosen.unwrap_or_else(|| match native_vmx::NativeArch::new() {
-        Ok(_) => Backend::Native,
+    chosen.unwrap_or_else(|| match lcd::available(Backend::Native) {
+        Ok(()) => Backend::Native,
         Err(reason) => {
             output.note(&format!("using the simulator: {reason}"));
             Backend::Sim
