@@ -207,10 +207,15 @@ impl Case {
     }
 
     fn missing_backends(&self) -> String {
-        let missing = self.backends.iter().filter_map(|run| {
-            let reason = run.skipped.as_ref()?;
-            Some(format!("not compared: {} was skipped: {reason}", run.backend))
-        });
-        missing.collect::<Vec<_>>().join("; ")
+        let missing: Vec<_> = self
+            .backends
+            .iter()
+            .filter_map(|run| Some((&run.backend, run.skipped.as_ref()?)))
+            .map(|(backend, reason)| format!("not compared: {backend} was skipped: {reason}"))
+            .collect();
+        if missing.is_empty() {
+            return String::from("not compared: only one backend was asked for");
+        }
+        missing.join("; ")
     }
 }

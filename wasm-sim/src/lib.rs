@@ -15,6 +15,8 @@
 #![deny(unsafe_code)]
 
 mod alu;
+#[cfg(test)]
+mod behaviour;
 mod bits;
 mod block;
 mod decode;
@@ -30,6 +32,8 @@ mod op;
 mod operand;
 mod physical;
 mod ports;
+#[cfg(test)]
+mod rig;
 mod slow;
 mod stack;
 mod strings;

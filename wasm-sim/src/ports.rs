@@ -36,6 +36,10 @@ impl Engine {
         if !matches!(i.mnemonic(), M::In | M::Out) {
             return Err(unsupported(i));
         }
+        if !writes {
+            // As from a bus on which nobody answers.
+            self.set_numbered(RAX, width, u64::MAX);
+        }
         let at_return_gate = i.ip() == self.gates.wrapping_add(RETURN_GATE);
         Ok(Flow::Leave(match port {
             HYPERCALL_PORT if writes => {
