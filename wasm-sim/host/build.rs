@@ -13,7 +13,13 @@ fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let crate_dir = here.parent().expect("the crate lies in wasm-sim").to_path_buf();
     let root = crate_dir.parent().expect("wasm-sim lies in the workspace").to_path_buf();
-    for input in ["wasm-sim/src", "wasm-sim/Cargo.toml", "shared-model/src", "shared-model/Cargo.toml", "Cargo.toml"] {
+    for input in [
+        "wasm-sim/src",
+        "wasm-sim/Cargo.toml",
+        "shared-model/src",
+        "shared-model/Cargo.toml",
+        "Cargo.toml",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-env-changed=LCD_SIM_WASM");
@@ -35,7 +41,8 @@ fn rustc() -> PathBuf {
 
 /// Adds the compilation target if the toolchain lacks it.
 fn ensure_target() {
-    let output = Command::new(rustc()).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let output =
+        Command::new(rustc()).args(["--print", "target-libdir", "--target", TARGET]).output();
     let directory = output.ok().filter(|output| output.status.success());
     let directory = directory.and_then(|output| String::from_utf8(output.stdout).ok());
     if directory.is_some_and(|directory| Path::new(directory.trim()).exists()) {
@@ -65,7 +72,8 @@ fn build(crate_dir: &Path) -> PathBuf {
     // must not reach the inner one.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let outer = ["RUSTC", "RUSTFLAGS", "RUSTDOC", "CARGO_ENCODED_", "CARGO_BUILD_", "CARGO_PROFILE_"];
+        let outer =
+            ["RUSTC", "RUSTFLAGS", "RUSTDOC", "CARGO_ENCODED_", "CARGO_BUILD_", "CARGO_PROFILE_"];
         if outer.iter().any(|prefix| text.starts_with(prefix)) {
             cargo.env_remove(&name);
         }

@@ -34,7 +34,9 @@ pub enum SimulatorError {
     #[error("the simulator refused: {0}")]
     Refused(String),
     /// The module speaks another version of the interface.
-    #[error("the simulator's interface has version {0}, this program needs {INTERFACE}: rebuild it")]
+    #[error(
+        "the simulator's interface has version {0}, this program needs {INTERFACE}: rebuild it"
+    )]
     Interface(u32),
     /// The model refused.
     #[error(transparent)]
