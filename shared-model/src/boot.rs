@@ -33,6 +33,12 @@ const TASK_FIELDS: u16 = 104;
 /// that must end it (Intel SDM vol. 1, 19.5.2). Ports above are refused.
 pub const TASK_LIMIT: u16 = TASK_FIELDS + 32;
 
+/// Offset in the task segment of the exception stack's top (IST 1).
+pub const TASK_STACK: u64 = 0x24;
+/// Bytes that an exception pushes in 64-bit mode, the error code included (Intel SDM vol. 3,
+/// 6.14.2).
+pub const EXCEPTION_FRAME: usize = 48;
+
 /// The content of one page.
 pub type Page = Box<[u8; PAGE_SIZE as usize]>;
 
@@ -102,7 +108,7 @@ pub fn gates() -> Page {
 /// the hypercall, return and exception ports and no other.
 pub fn task(exception_stack_top: GuestVirtual) -> Page {
     let mut page = page();
-    put(&mut page, 0x24, &exception_stack_top.0.to_le_bytes());
+    put(&mut page, TASK_STACK, &exception_stack_top.0.to_le_bytes());
     put(&mut page, 0x66, &TASK_FIELDS.to_le_bytes());
     let bitmap = &mut page[TASK_FIELDS.into()..=TASK_LIMIT.into()];
     bitmap.fill(0xff);

@@ -14,8 +14,6 @@ use crate::rig::{
     STOP, THREAD, USER, WRITABLE,
 };
 
-const STOPPED: Exit = Exit::Hypercall { number: 0 };
-
 fn with(changes: &[(usize, u64)]) -> Registers {
     let mut registers = Rig::start();
     for &(index, value) in changes {
@@ -330,7 +328,8 @@ fn invalid_and_unsupported_are_told_apart() {
     }
     // 15 prefixes before an instruction make it too long.
     assert_eq!(fails(&mut rig, &[0x66; 16], &[]), exception(13));
-    let outside: [(&[u8], &str); 9] = [
+    let outside: [(&[u8], &str); 10] = [
+        (&[0x66, 0x0f, 0x01, 0xc1], "a malformed system instruction"),
         (&[0x0f, 0x31], "rdtsc"),
         (&[0x0f, 0xa2], "cpuid"),
         (&[0x0f, 0xc7, 0xf0], "rdrand"),

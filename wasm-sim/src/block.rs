@@ -265,10 +265,6 @@ pub(crate) fn fetch(engine: &mut Engine, rip: u64) -> Result<Fetched, Exit> {
             crosses_page: false,
         });
     }
-    if here == LONGEST {
-        // Longer than any instruction may be.
-        return Err(exception(GENERAL_PROTECTION));
-    }
     let next = rip.wrapping_add(here as u64);
     if !GuestVirtual(next).is_canonical() {
         return Err(exception(GENERAL_PROTECTION));
@@ -276,10 +272,7 @@ pub(crate) fn fetch(engine: &mut Engine, rip: u64) -> Result<Fetched, Exit> {
     let second = memory.translate(next, Access::Execute)?;
     let rest = LONGEST - here;
     bytes[here..].copy_from_slice(&memory.frames.bytes[second..second + rest]);
-    let (instruction, complete) = decode(&bytes, rip);
-    if !complete {
-        return Err(exception(GENERAL_PROTECTION));
-    }
+    let (instruction, _) = decode(&bytes, rip);
     let parts = [(first, here), (second, instruction.len().saturating_sub(here))];
     Ok(Fetched { instruction: check(instruction, &bytes)?, parts, crosses_page: true })
 }
@@ -291,18 +284,46 @@ fn decode(bytes: &[u8], rip: u64) -> (Instruction, bool) {
     (instruction, decoder.last_error() != DecoderError::NoMoreBytes)
 }
 
-/// The decoder leaves out the EVEX encodings, which are valid but not simulated; everything
-/// else it rejects is rejected by a processor too.
+/// Whether an instruction that the decoder rejects would be longer than any may be: it is if
+/// it does not end even without its first prefix.
+fn is_too_long(bytes: &[u8; LONGEST]) -> bool {
+    let starts_with_prefix = is_segment_or_size(bytes[0]) || matches!(bytes[0], 0xf0 | 0xf2 | 0xf3);
+    starts_with_prefix && !decode(&bytes[..LONGEST - 1], 0).1 && !decode(&bytes[1..], 0).1
+}
+
+const fn is_segment_or_size(byte: u8) -> bool {
+    matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 | 0x66 | 0x67)
+}
+
+/// Whether this is an encoding of the `vmcall` family with a prefix it should not have:
+/// below a hypervisor not every such one is an invalid opcode.
+fn is_hypervisor_call(bytes: &[u8; LONGEST]) -> bool {
+    let is_prefix =
+        |byte: &u8| is_segment_or_size(*byte) || matches!(*byte, 0xf0 | 0xf2 | 0xf3 | 0x40..=0x4f);
+    let opcode = bytes.iter().position(|byte| !is_prefix(byte)).unwrap_or(0);
+    matches!(bytes[opcode..], [0x0f, 0x01, 0xc0..=0xff, ..])
+}
+
+/// Tells apart why the decoder rejects an instruction. It leaves out the EVEX encodings,
+/// which are valid but not simulated; nearly everything else a processor rejects too.
 fn check(instruction: Instruction, bytes: &[u8; LONGEST]) -> Result<Instruction, Exit> {
-    if instruction.code() == X86::INVALID {
-        let is_prefix =
-            |byte: &&u8| matches!(**byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 | 0x66 | 0x67);
-        if bytes.iter().find(|byte| !is_prefix(byte)) == Some(&0x62) {
-            return Err(Exit::Unsupported {
-                what: String::from("an EVEX-encoded instruction"),
-                at: GuestVirtual(instruction.ip()),
-            });
-        }
+    if instruction.code() != X86::INVALID {
+        return Ok(instruction);
+    }
+    if bytes.iter().find(|&&byte| !is_segment_or_size(byte)) == Some(&0x62) {
+        return Err(Exit::Unsupported {
+            what: String::from("an EVEX-encoded instruction"),
+            at: GuestVirtual(instruction.ip()),
+        });
+    }
+    if is_hypervisor_call(bytes) {
+        return Err(Exit::Unsupported {
+            what: String::from("a malformed system instruction"),
+            at: GuestVirtual(instruction.ip()),
+        });
+    }
+    if is_too_long(bytes) {
+        return Err(exception(GENERAL_PROTECTION));
     }
     Ok(instruction)
 }

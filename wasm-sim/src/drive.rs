@@ -12,7 +12,7 @@ use crate::op::Code;
 use crate::slow::condition_code;
 
 /// Instructions between two looks at the kick.
-const SLICE: u64 = 1 << 14;
+const SLICE: u64 = 1 << 13;
 
 /// Where to go on.
 enum Place {

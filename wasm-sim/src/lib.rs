@@ -20,6 +20,7 @@ mod behaviour;
 mod bits;
 mod block;
 mod decode;
+mod deliver;
 mod drive;
 mod engine;
 mod execute;

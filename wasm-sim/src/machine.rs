@@ -11,6 +11,7 @@ use shared_model::registers::{FLAGS_INITIAL, Registers, SystemRegisters};
 use shared_model::rights::Rights;
 
 use crate::block::CodeCache;
+use crate::deliver::deliver;
 use crate::drive::Run;
 use crate::engine::{Engine, GS};
 use crate::flags::Flags;
@@ -49,8 +50,7 @@ struct Thread {
     domain: DomainId,
     /// Index of its address space in the domain.
     space: usize,
-    gs_base: u64,
-    gates: u64,
+    system: SystemRegisters,
     registers: Registers,
     flags: Flags,
     kick: Arc<AtomicBool>,
@@ -183,8 +183,7 @@ impl Arch for SimArch {
         let thread_state = Thread {
             domain,
             space,
-            gs_base: system.gs_base.0,
-            gates: system.gates.0,
+            system: *system,
             registers: Registers { rflags: FLAGS_INITIAL, ..Registers::default() },
             flags: Flags::new(),
             kick: Arc::new(AtomicBool::new(false)),
@@ -229,13 +228,14 @@ impl Arch for SimArch {
         std::mem::swap(&mut engine.memory.tlb, tlb);
         std::mem::swap(&mut engine.memory.space, &mut domain.physical);
         engine.memory.root = root.0;
-        engine.regs[usize::from(GS)] = thread.gs_base;
-        engine.gates = thread.gates;
+        engine.regs[usize::from(GS)] = thread.system.gs_base.0;
+        engine.gates = thread.system.gates.0;
         engine.load(&thread.registers, thread.flags);
 
         let mut run = Run { engine, code, kick: &thread.kick, left: budget };
         let exit = run.run();
         thread.retired += budget - run.left;
+        let exit = deliver(&mut engine.memory, &thread.system, exit);
 
         thread.registers = engine.save();
         thread.flags = engine.flags;

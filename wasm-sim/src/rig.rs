@@ -3,6 +3,7 @@
 use shared_model::abi::HYPERCALL_PORT;
 use shared_model::address::{Frame, GuestPhysical, GuestVirtual, PAGE_SIZE};
 use shared_model::arch::{Arch, DomainId, ThreadId};
+use shared_model::boot;
 use shared_model::exit::Exit;
 use shared_model::registers::{Registers, SystemRegisters};
 use shared_model::rights::Rights;
@@ -19,6 +20,10 @@ pub(crate) const DATA: u64 = 0x2000_0000;
 pub(crate) const STACK: u64 = 0x3000_1000;
 pub(crate) const GS: u64 = DATA + 0x800;
 pub(crate) const GATES: u64 = 0x7000_0000;
+const IDT: u64 = 0x7100_0000;
+const TASK: u64 = 0x7200_0000;
+/// The end of the page for exception frames.
+const EXCEPTION_STACK: u64 = 0x7300_1000;
 
 pub(crate) const PRESENT: u64 = 1;
 pub(crate) const WRITABLE: u64 = 2;
@@ -50,8 +55,8 @@ impl Rig {
             page_table_root: GuestPhysical(ROOT),
             gs_base: GuestVirtual(GS),
             gdt: GuestVirtual(0),
-            idt: GuestVirtual(0),
-            task: GuestVirtual(0),
+            idt: GuestVirtual(IDT),
+            task: GuestVirtual(TASK),
             gates: GuestVirtual(GATES),
             exception_stack: GuestPhysical(0),
         };
@@ -60,6 +65,10 @@ impl Rig {
         rig.map(DATA, DATA_PAGE);
         rig.map(DATA + PAGE_SIZE, DATA_PAGE);
         rig.map(STACK - PAGE_SIZE, DATA_PAGE);
+        rig.map(IDT, DATA_PAGE);
+        rig.map(TASK, DATA_PAGE);
+        rig.map(EXCEPTION_STACK - PAGE_SIZE, DATA_PAGE);
+        rig.poke(TASK, &boot::task(GuestVirtual(EXCEPTION_STACK))[..]);
         rig
     }
 
@@ -118,7 +127,7 @@ impl Rig {
     /// The guest-physical address of the 4 KiB page at `address`.
     pub(crate) fn physical(&mut self, address: u64) -> u64 {
         let place = self.entry_place(address, 12);
-        self.entry(place) & 0x000f_ffff_ffff_f000 | address % PAGE_SIZE
+        (self.entry(place) & 0x000f_ffff_ffff_f000) + address % PAGE_SIZE
     }
 
     pub(crate) fn poke(&mut self, address: u64, bytes: &[u8]) {

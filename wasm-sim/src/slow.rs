@@ -15,7 +15,7 @@ use crate::engine::{
 };
 use crate::flags::Flags;
 use crate::memory::{GENERAL_PROTECTION, exception};
-use crate::operand::{Place, general, width_of};
+use crate::operand::{Place, width_of};
 use crate::width::Width;
 
 type Binary = fn(&mut Flags, Width, u64, u64) -> u64;
@@ -171,6 +171,10 @@ impl Engine {
     }
 
     fn mov(&mut self, i: &Instruction) -> Outcome {
+        // Level 3 reaches neither control nor debug registers (Intel SDM vol. 3, 5.9).
+        if [i.op0_register(), i.op1_register()].iter().any(|r| r.is_cr() || r.is_dr()) {
+            return Err(exception(GENERAL_PROTECTION));
+        }
         let value = self.read_operand(i, 1)?;
         self.write_operand(i, 0, value)?;
         Ok(Flow::Next)
@@ -476,35 +480,26 @@ impl Engine {
 
 /// The condition that a `jcc`, `setcc` or `cmovcc` tests, as in its opcode.
 pub(crate) fn condition_code(i: &Instruction) -> Option<u8> {
-    use iced_x86::ConditionCode as C;
-    let is_move = i.op_count() == 2 && general(i.op0_register()).is_some();
-    let is_set = i.op_count() == 1 && !i.is_jcc_short_or_near();
-    let integer = i.is_jcc_short_or_near()
-        || is_move && format!("{:?}", i.mnemonic()).starts_with("Cmov")
-        || is_set && format!("{:?}", i.mnemonic()).starts_with("Set");
-    if !integer {
-        return None;
-    }
-    Some(match i.condition_code() {
-        C::o => 0,
-        C::no => 1,
-        C::b => 2,
-        C::ae => 3,
-        C::e => 4,
-        C::ne => 5,
-        C::be => 6,
-        C::a => 7,
-        C::s => 8,
-        C::ns => 9,
-        C::p => 10,
-        C::np => 11,
-        C::l => 12,
-        C::ge => 13,
-        C::le => 14,
-        C::g => 15,
+    Some(match i.mnemonic() {
+        M::Jo | M::Seto | M::Cmovo => 0,
+        M::Jno | M::Setno | M::Cmovno => 1,
+        M::Jb | M::Setb | M::Cmovb => 2,
+        M::Jae | M::Setae | M::Cmovae => 3,
+        M::Je | M::Sete | M::Cmove => 4,
+        M::Jne | M::Setne | M::Cmovne => 5,
+        M::Jbe | M::Setbe | M::Cmovbe => 6,
+        M::Ja | M::Seta | M::Cmova => 7,
+        M::Js | M::Sets | M::Cmovs => 8,
+        M::Jns | M::Setns | M::Cmovns => 9,
+        M::Jp | M::Setp | M::Cmovp => 10,
+        M::Jnp | M::Setnp | M::Cmovnp => 11,
+        M::Jl | M::Setl | M::Cmovl => 12,
+        M::Jge | M::Setge | M::Cmovge => 13,
+        M::Jle | M::Setle | M::Cmovle => 14,
+        M::Jg | M::Setg | M::Cmovg => 15,
         _ => return None,
     })
 }
 
-/// change with `popf`.
+/// What a program may change with `popf`: the status flags and the direction.
 pub(crate) const PROGRAM_FLAGS: u64 = CF | PF | AF | ZF | SF | DF | OF;

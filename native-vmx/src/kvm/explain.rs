@@ -5,7 +5,7 @@
 use iced_x86::Instruction;
 use shared_model::abi::RETURN_PORT;
 use shared_model::address::{GuestPhysical, GuestVirtual, PAGE_SIZE};
-use shared_model::boot::{CODE_SELECTOR, DATA_SELECTOR, GATE_STRIDE, RETURN_GATE};
+use shared_model::boot::{CODE_SELECTOR, DATA_SELECTOR, EXCEPTION_FRAME, GATE_STRIDE, RETURN_GATE};
 use shared_model::exit::{Access, Exit};
 use shared_model::paging::{WalkError, walk};
 use shared_model::registers::{RSP, Registers, SystemRegisters};
@@ -24,8 +24,6 @@ const PAGE_FAULT: u8 = 14;
 const CODE_PRESENT: u32 = 1 << 0;
 /// Page-fault error code: a reserved bit was set in an entry.
 const CODE_RESERVED: u32 = 1 << 3;
-/// Bytes that an exception pushes in 64-bit mode, the error code included.
-pub(crate) const FRAME_SIZE: usize = 48;
 
 /// What the answer depends on.
 pub(crate) struct Scene<'a> {
@@ -179,8 +177,8 @@ const fn has_code(vector: u8) -> bool {
 fn frame(vector: u8, scene: &Scene<'_>) -> Option<Frame> {
     let page = scene.system.exception_stack;
     scene.memory.rights(page)?;
-    let start = PAGE_SIZE as usize - FRAME_SIZE;
-    let mut bytes = [0; FRAME_SIZE];
+    let start = PAGE_SIZE as usize - EXCEPTION_FRAME;
+    let mut bytes = [0; EXCEPTION_FRAME];
     scene.memory.read(GuestPhysical(page.0 + start as u64), &mut bytes);
     let word = |index: usize| {
         let at = index * 8;
@@ -188,7 +186,7 @@ fn frame(vector: u8, scene: &Scene<'_>) -> Option<Frame> {
     };
     let [rip, cs, rflags, rsp, ss] = [1, 2, 3, 4, 5].map(word);
     let code = if has_code(vector) { word(0) as u32 } else { 0 };
-    let pushed = FRAME_SIZE as u64 - if has_code(vector) { 0 } else { 8 };
+    let pushed = EXCEPTION_FRAME as u64 - if has_code(vector) { 0 } else { 8 };
     let offset = scene.registers.general[RSP] & (PAGE_SIZE - 1);
     let genuine = cs & 0xffff == u64::from(CODE_SELECTOR)
         && ss & 0xffff == u64::from(DATA_SELECTOR)

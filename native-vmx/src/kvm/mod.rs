@@ -23,12 +23,13 @@ use kvm_bindings::{
 use kvm_ioctls::Kvm;
 use shared_model::address::{Frame, GuestPhysical, GuestVirtual, PAGE_SIZE};
 use shared_model::arch::{Arch, ArchError, DomainId, ThreadId};
+use shared_model::boot::EXCEPTION_FRAME;
 use shared_model::exit::Exit;
 use shared_model::registers::{Registers, SystemRegisters};
 use shared_model::rights::Rights;
 
 use self::exits::Step;
-use self::explain::{FRAME_SIZE, Scene, explain};
+use self::explain::{Scene, explain};
 use self::frames::Frames;
 use self::headroom::Headroom;
 use self::refused::Memory;
@@ -118,8 +119,8 @@ impl NativeArch {
         if let Some(restored) = explained.restored {
             vcpu.set_registers(&restored);
             if let Some((frame, _)) = space.at(system.exception_stack.page()) {
-                let start = PAGE_SIZE as usize - FRAME_SIZE;
-                self.frames.write(frame, start, &[0; FRAME_SIZE]);
+                let start = PAGE_SIZE as usize - EXCEPTION_FRAME;
+                self.frames.write(frame, start, &[0; EXCEPTION_FRAME]);
             }
         }
         explained.exit

@@ -33,7 +33,7 @@ pub(super) fn every_exception_has_its_vector_code_and_place<A: Arch>(
         (13, &[0xfb]),                        // sti
         (13, &[0x0f, 0x20, 0xd8]),            // mov %cr3, %rax
         (13, &[0x0f, 0x32]),                  // rdmsr
-        (13, &[0x0f, 0x28, 0x00]),            // movaps (%rax), %xmm0
+        (13, &[0x48, 0x0f, 0xc7, 0x08]),      // cmpxchg16b (%rax)
         (13, &[0x0f, 0x01, 0x10]),            // lgdt (%rax)
     ];
     for (vector, code) in cases {
