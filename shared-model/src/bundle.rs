@@ -118,6 +118,8 @@ impl Bundle {
             files.push(File { name, bytes: bytes.into() });
             rest = after;
         }
+        // A world's own file was checked; these bytes are from anywhere.
+        directory.world.validate().map_err(BundleError)?;
         let in_range = directory.modules.values().flatten().all(|&file| file < files.len());
         match (rest.is_empty(), in_range) {
             (true, true) => Ok(Self { world: directory.world, files, modules: directory.modules }),

@@ -5,9 +5,10 @@
 //! show differently (the clock, say) or a backend could not do, so that what follows means
 //! nothing. One-sided ends are divergences, never poison, unless the end says so itself.
 //!
-//! Not compared: flags that the manual leaves undefined; the registers and memory of a thread
-//! that was stopped at a moment that depends on the host's speed, and how far beyond the other
-//! side it had come by then.
+//! Not compared: flags that the manual leaves undefined; the registers of a thread that was
+//! stopped at a moment that depends on the host's speed, memory that it could write, when that
+//! was, and how far beyond the other side it had come by then. A difference that a stop can
+//! explain, in a domain that is connected with the thread's, is poison.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -17,9 +18,14 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::domain::{DomainId, ThreadId};
+use crate::domain::ThreadId;
 use crate::event::{Event, EventKind, Log};
-use crate::exit::{End, KillReason};
+
+mod stopped;
+#[cfg(test)]
+mod tests;
+
+use stopped::{Side, Stopped};
 
 /// The result of comparing two logs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -71,104 +77,67 @@ pub fn compare(left: &Log, right: &Log) -> Verdict {
         }));
     }
     let stopped = Stopped::new(left, right);
-    let sides = (stopped.comparable(left), stopped.comparable(right));
-    let poison = [(left, &sides.0), (right, &sides.1)]
-        .into_iter()
-        .filter_map(|(log, events)| poisoned_at(log, events))
-        .min_by_key(|(at, _)| *at);
-    let end = poison.as_ref().map_or(usize::MAX, |(at, _)| *at);
-    let length = sides.0.len().max(sides.1.len()).min(end);
     let flags = UndefinedFlags::new(left, right);
-    for index in 0..length {
-        let (a, b) = (sides.0.get(index), sides.1.get(index));
-        let equal = match (a, b) {
-            (Some(a), Some(b)) => flags.mask(a, &stopped) == flags.mask(b, &stopped),
-            _ => false,
+    let (mut left, mut right) = (Side::new(left, &stopped), Side::new(right, &stopped));
+    let poison = [left.poison(), right.poison()].into_iter().flatten().min_by_key(|(at, _)| *at);
+    let end = poison.as_ref().map_or(usize::MAX, |(at, _)| *at);
+    let mut found = difference(&left, &right, end, |event| flags.mask(event, &stopped));
+    let stop = left.before_stop.min(right.before_stop);
+    if let Some(at) = found
+        && at >= stop
+        && left.explained(at, &stopped)
+        && right.explained(at, &stopped)
+    {
+        let why = || {
+            String::from(
+                "a thread was stopped at a moment of the host's choosing, and what a domain \
+                 connected with it did depends on when",
+            )
         };
-        if !equal {
-            let context = &sides.0[index.saturating_sub(CONTEXT)..index.min(sides.0.len())];
-            return Verdict::Diverge(Box::new(Divergence {
-                index,
-                fields: different_fields(a.copied(), b.copied()),
-                left: a.map(|event| (*event).clone()),
-                right: b.map(|event| (*event).clone()),
-                context: context.iter().map(|event| (*event).clone()).collect(),
-            }));
+        if poison.is_some() {
+            return Verdict::Poisoned { compared: at, why: why() };
+        }
+        // What the thread cannot have influenced must be equal all the same.
+        left.keep_independent(stop, &stopped);
+        right.keep_independent(stop, &stopped);
+        found = difference(&left, &right, end, |event| flags.mask(event, &stopped));
+        if found.is_none() {
+            return Verdict::Poisoned { compared: at, why: why() };
         }
     }
-    match poison {
-        Some((compared, why)) => Verdict::Poisoned { compared, why },
-        None => Verdict::Agree { compared: length },
+    match (found, poison) {
+        (Some(index), _) => Verdict::Diverge(Box::new(Divergence::at(index, &left, &right))),
+        (None, Some((compared, why))) => Verdict::Poisoned { compared, why },
+        (None, None) => Verdict::Agree { compared: left.events.len() },
     }
 }
 
-/// The first comparable event after which nothing can be compared, and why.
-fn poisoned_at(log: &Log, events: &[&Event]) -> Option<(usize, String)> {
-    events.iter().enumerate().find_map(|(at, event)| {
-        let EventKind::Ended { end: End::Killed(reason), registers, .. } = &event.kind else {
-            return None;
-        };
-        let backend = &log.header.backend;
-        match reason {
-            KillReason::Unsupported { what } => {
-                Some((at, format!("{backend}: {what} at {:#x}", registers.rip)))
-            }
-            KillReason::Timeout => Some((at, format!("{backend}: the run's limit was reached"))),
-            _ => None,
-        }
+/// The first index below `end` at which two sides differ, one having no event there included.
+fn difference(
+    left: &Side<'_>,
+    right: &Side<'_>,
+    end: usize,
+    mask: impl Fn(&Event) -> Event,
+) -> Option<usize> {
+    let length = left.events.len().max(right.events.len()).min(end);
+    (0..length).find(|&index| match (left.events.get(index), right.events.get(index)) {
+        (Some(a), Some(b)) => a != b && mask(a) != mask(b),
+        _ => true,
     })
 }
 
-/// Threads that were stopped at a moment of the host's choosing, and what of them is comparable.
-struct Stopped {
-    /// For each, how many of its events both sides have.
-    threads: BTreeMap<ThreadId, usize>,
-    domains: BTreeSet<DomainId>,
-}
-
-impl Stopped {
-    fn new(left: &Log, right: &Log) -> Self {
-        let mut threads = BTreeMap::new();
-        let mut domains = BTreeSet::new();
-        for event in left.events.iter().chain(&right.events) {
-            if let (Some(thread), EventKind::Ended { end, .. }) = (event.thread, &event.kind)
-                && end.is_asynchronous()
-            {
-                let count = |log: &Log| {
-                    let own = |event: &&Event| event.thread == Some(thread) && !is_end(event);
-                    log.events.iter().filter(own).count()
-                };
-                threads.insert(thread, count(left).min(count(right)));
-                domains.insert(event.domain);
-            }
+impl Divergence {
+    fn at(index: usize, left: &Side<'_>, right: &Side<'_>) -> Self {
+        let (a, b) = (left.events.get(index).copied(), right.events.get(index).copied());
+        let context = &left.events[index.saturating_sub(CONTEXT)..index];
+        Self {
+            index,
+            fields: different_fields(a, b),
+            left: a.cloned(),
+            right: b.cloned(),
+            context: context.iter().copied().cloned().collect(),
         }
-        Self { threads, domains }
     }
-
-    /// The events of a log that can be compared.
-    fn comparable<'a>(&self, log: &'a Log) -> Vec<&'a Event> {
-        let mut seen: BTreeMap<ThreadId, usize> = BTreeMap::new();
-        let keep = |event: &&Event| {
-            let memory =
-                matches!(event.kind, EventKind::Memory { .. } | EventKind::MemoryTotal { .. });
-            if memory && self.domains.contains(&event.domain) {
-                return false;
-            }
-            match event.thread.and_then(|thread| Some((thread, self.threads.get(&thread)?))) {
-                Some((thread, &common)) if !is_end(event) => {
-                    let seen = seen.entry(thread).or_insert(0);
-                    *seen += 1;
-                    *seen <= common
-                }
-                _ => true,
-            }
-        };
-        log.events.iter().filter(keep).collect()
-    }
-}
-
-const fn is_end(event: &Event) -> bool {
-    matches!(event.kind, EventKind::Ended { .. })
 }
 
 /// For each thread, the flags that either side says are undefined at its end.
@@ -194,9 +163,14 @@ impl UndefinedFlags {
             let thread = event.thread.unwrap_or(ThreadId(u32::MAX));
             *undefined_flags = 0;
             registers.rflags &= !self.0.get(&thread).copied().unwrap_or(0);
-            if stopped.threads.contains_key(&thread) {
+            if stopped.thread(thread) {
                 *registers = crate::registers::Registers::default();
             }
+        }
+        if let EventKind::MemoryTotal { zero, .. } = &mut event.kind
+            && stopped.shares(event.domain)
+        {
+            *zero = 0;
         }
         event
     }
@@ -240,81 +214,5 @@ fn json_difference(
         }
         _ if left != right => out.push(format!("{path}: {left} and {right}")),
         _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Verdict, compare};
-    use crate::domain::{DomainId, ThreadId};
-    use crate::event::{Digest, Event, EventKind, Log, LogHeader};
-    use crate::exit::{End, Exited, KillReason};
-    use crate::registers::{Registers, ZF};
-    use alloc::vec::Vec;
-
-    fn log(backend: &str, kinds: Vec<EventKind>) -> Log {
-        let inputs = Digest::of([]);
-        let header = LogHeader { lcd_log: 1, backend: backend.into(), world: "w".into(), inputs };
-        let event = |kind| Event { domain: DomainId(0), thread: Some(ThreadId(0)), kind };
-        Log { header, events: kinds.into_iter().map(event).collect() }
-    }
-
-    fn ended(end: End, rflags: u64, undefined_flags: u64) -> EventKind {
-        let registers = Registers { rflags, ..Registers::default() };
-        EventKind::Ended { end, registers, undefined_flags }
-    }
-
-    fn returned(value: u64) -> EventKind {
-        EventKind::Return { value }
-    }
-
-    fn exit() -> End {
-        End::Exit(Exited { value: 0 })
-    }
-
-    #[test]
-    fn equal_logs_agree_and_the_first_difference_is_named() {
-        let a = log("sim", alloc::vec![returned(1), returned(2), returned(3)]);
-        assert_eq!(compare(&a, &a), Verdict::Agree { compared: 3 });
-        let b = log("native", alloc::vec![returned(1), returned(9), returned(8)]);
-        let Verdict::Diverge(found) = compare(&a, &b) else { panic!("they differ") };
-        assert_eq!((found.index, found.fields), (1, alloc::vec!["value: 2 and 9".into()]));
-        assert_eq!(found.context.len(), 1);
-        let short = log("native", alloc::vec![returned(1)]);
-        assert!(
-            matches!(compare(&a, &short), Verdict::Diverge(d) if d.index == 1 && d.right.is_none())
-        );
-    }
-
-    #[test]
-    fn undefined_flags_are_masked_and_defined_ones_are_not() {
-        let a = log("sim", alloc::vec![ended(exit(), 2, ZF)]);
-        let b = log("native", alloc::vec![ended(exit(), 2 | ZF, 0)]);
-        assert_eq!(compare(&a, &b), Verdict::Agree { compared: 1 });
-        let c = log("sim", alloc::vec![ended(exit(), 2, 0)]);
-        assert!(matches!(compare(&c, &b), Verdict::Diverge(_)));
-    }
-
-    #[test]
-    fn what_a_host_decides_is_not_compared() {
-        let killed = || End::Killed(KillReason::Killed);
-        let a = log("sim", alloc::vec![returned(1), ended(killed(), 2, 0)]);
-        let b = log("native", alloc::vec![returned(1), returned(1), ended(killed(), 3, 0)]);
-        assert_eq!(compare(&a, &b), Verdict::Agree { compared: 2 });
-        let exited = log("native", alloc::vec![returned(1), ended(exit(), 2, 0)]);
-        assert!(matches!(compare(&a, &exited), Verdict::Diverge(_)), "the ends differ");
-    }
-
-    #[test]
-    fn poison_hides_what_follows_and_nothing_before() {
-        let unsupported = || End::Killed(KillReason::Unsupported { what: "rdtsc".into() });
-        let a = log("sim", alloc::vec![returned(1), ended(unsupported(), 2, 0)]);
-        let b = log("native", alloc::vec![returned(1), returned(7), returned(8)]);
-        let verdict = compare(&a, &b);
-        assert!(
-            matches!(&verdict, Verdict::Poisoned { compared: 1, why } if why.contains("rdtsc"))
-        );
-        let c = log("native", alloc::vec![returned(2), returned(7)]);
-        assert!(matches!(compare(&a, &c), Verdict::Diverge(d) if d.index == 0));
     }
 }

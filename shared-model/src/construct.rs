@@ -17,6 +17,10 @@ use crate::registers::SystemRegisters;
 use crate::rights::Rights;
 use crate::world::Argument;
 
+/// Arguments that a call can have: all but the first six take 8 bytes each of the thread's stack,
+/// which must have room for more than them.
+pub const ARGUMENTS_MAX: usize = 256;
+
 /// Why a domain cannot be built from a program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConstructError {
@@ -29,6 +33,9 @@ pub enum ConstructError {
     /// The arguments are larger than their room.
     #[error("the arguments need more than {} MiB", SystemBlock::ARGUMENTS_SIZE >> 20)]
     Arguments,
+    /// There are more than a call can have.
+    #[error("{0} arguments; a function is given at most {ARGUMENTS_MAX}")]
+    TooMany(usize),
     /// An argument is not what it says.
     #[error("argument {0} is not pairs of hexadecimal digits")]
     NotHex(usize),
@@ -79,6 +86,9 @@ pub fn blueprint(program: &Program, arguments: &[Argument]) -> Result<Blueprint,
     let segments = || program.images.iter().flat_map(|image| &image.segments);
     let taken: Vec<_> = segments().map(|segment| (segment.start, segment.size)).collect();
     let block = SystemBlock::place(&taken).ok_or(ConstructError::NoRoom)?;
+    if arguments.len() > ARGUMENTS_MAX {
+        return Err(ConstructError::TooMany(arguments.len()));
+    }
     let mut plan = Plan::new()?;
 
     plan.windows(block)?;

@@ -34,6 +34,9 @@ pub struct DomainId(pub u32);
 #[serde(transparent)]
 pub struct ThreadId(pub u32);
 
+/// Domains that can exist at a time: it bounds the host's virtual machines.
+pub const DOMAINS_MAX: usize = 256;
+
 /// How far a domain's life has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

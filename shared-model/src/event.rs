@@ -88,6 +88,9 @@ pub enum EventKind {
         /// Text that it carried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+        /// Bytes that it carried and that are no text, in hexadecimal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<String>,
         /// Its result.
         status: Status,
     },
@@ -183,6 +186,26 @@ impl EventKind {
             Self::Buffer { .. } => "buffer",
             Self::Memory { .. } => "memory",
             Self::MemoryTotal { .. } => "memory_total",
+        }
+    }
+}
+
+impl EventKind {
+    /// What it added to the domain's console, if it did. A character may be split between two.
+    pub fn written(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Hypercall {
+                call: Some(Hypercall::ConsoleWrite),
+                text,
+                bytes,
+                status: Status::Ok,
+                ..
+            } => match (text, bytes) {
+                (Some(text), _) => Some(Vec::from(text.as_bytes())),
+                (None, Some(bytes)) => crate::hex::decode(bytes),
+                (None, None) => None,
+            },
+            _ => None,
         }
     }
 }

@@ -63,16 +63,30 @@ impl RunReport {
     pub fn from_log(log: &Log) -> Self {
         let mut domains: BTreeMap<DomainId, DomainReport> = BTreeMap::new();
         let mut threads: BTreeMap<DomainId, BTreeMap<ThreadId, ThreadEnd>> = BTreeMap::new();
+        let mut consoles: BTreeMap<DomainId, Vec<u8>> = BTreeMap::new();
         for Event { domain, thread, kind } in &log.events {
             let report = domains.entry(*domain).or_insert_with(DomainReport::empty);
-            if let Some(thread) = thread {
-                let threads = threads.entry(*domain).or_default();
-                let entry = threads.entry(*thread).or_insert_with(ThreadEnd::none);
-                if let EventKind::Ended { end, registers, .. } = kind {
-                    *entry = ThreadEnd::new(end, registers);
+            // Of other events, the thread is who caused them: perhaps another domain's.
+            match (thread, kind) {
+                (Some(thread), EventKind::ThreadStarted) => {
+                    let threads = threads.entry(*domain).or_default();
+                    threads.entry(*thread).or_insert_with(ThreadEnd::none);
                 }
+                (Some(thread), EventKind::Ended { end, registers, .. }) => {
+                    let end = ThreadEnd::new(end, registers);
+                    threads.entry(*domain).or_default().insert(*thread, end);
+                }
+                _ => {}
+            }
+            if let Some(written) = kind.written() {
+                consoles.entry(*domain).or_default().extend(written);
             }
             report.take(kind);
+        }
+        for (domain, bytes) in consoles {
+            if let Some(report) = domains.get_mut(&domain) {
+                report.console = String::from_utf8_lossy(&bytes).into_owned();
+            }
         }
         for (domain, ends) in threads {
             if let Some(report) = domains.get_mut(&domain) {
@@ -124,12 +138,6 @@ impl DomainReport {
             EventKind::DomainCreated { name } | EventKind::DomainNamed { name } => {
                 self.name.clone_from(name);
             }
-            EventKind::Hypercall {
-                call: Some(crate::abi::Hypercall::ConsoleWrite),
-                text: Some(text),
-                status: crate::abi::Status::Ok,
-                ..
-            } => self.console.push_str(text),
             EventKind::Buffer { argument, hex } => self.buffers.push((*argument, hex.clone())),
             EventKind::Call { symbol, .. } => {
                 self.last_call = Some(symbol.clone());

@@ -10,10 +10,12 @@ use thiserror::Error;
 use toml::Spanned;
 
 use crate::address::GuestPhysical;
-use crate::capability::SLOTS;
 use crate::exit::{Access, End, KillReason};
-use crate::layout;
 use crate::rights::Rights;
+
+mod check;
+#[cfg(test)]
+mod tests;
 
 /// A parsed and validated world.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -43,7 +45,7 @@ pub struct Limits {
     /// Pages that one domain may own, those it was built from included.
     pub pages: u32,
     /// Events that the log may have before its end.
-    pub events: usize,
+    pub events: u64,
 }
 
 impl Default for Limits {
@@ -277,7 +279,7 @@ impl Seen {
 
 /// What is wrong with a world file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("line {line}, column {column}: {message}{}", excerpt(.source_line, *.column))]
+#[error("line {line}, column {column}: {message}{}", point_at(.excerpt, *.caret))]
 pub struct WorldError {
     /// Counted from 1.
     pub line: usize,
@@ -285,26 +287,36 @@ pub struct WorldError {
     pub column: usize,
     /// What is wrong and what would be right.
     pub message: String,
-    source_line: String,
+    /// The line around the place, and where in this part the place is, from 1.
+    excerpt: String,
+    caret: usize,
 }
 
-fn excerpt(source_line: &str, column: usize) -> String {
-    if source_line.is_empty() {
+/// Characters of a line that an error shows before the place, and in all.
+const EXCERPT: (usize, usize) = (60, 100);
+
+fn point_at(excerpt: &str, caret: usize) -> String {
+    if excerpt.is_empty() {
         return String::new();
     }
-    format!("\n    {source_line}\n    {:>column$}", '^')
+    format!("\n    {excerpt}\n    {:>caret$}", '^')
 }
 
 impl WorldError {
     fn at(source: &str, offset: usize, message: impl Into<String>) -> Self {
         let before = source.get(..offset).unwrap_or(source);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let rest = source.get(start..).unwrap_or_default();
+        let line = source.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let column = before[start..].chars().count() + 1;
+        // A line can be as long as the file, and what is in it must not move the cursor.
+        let left_out = (column - 1).saturating_sub(EXCERPT.0);
+        let shown = line.chars().skip(left_out).take(EXCERPT.1);
         Self {
             line: before.matches('\n').count() + 1,
-            column: before[start..].chars().count() + 1,
+            column,
             message: message.into(),
-            source_line: rest.lines().next().unwrap_or_default().replace('\t', " "),
+            excerpt: shown.map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            caret: column - left_out,
         }
     }
 }
@@ -324,6 +336,11 @@ struct WorldFile {
     module: Vec<Spanned<ModulePlan>>,
     #[serde(default)]
     expect: Vec<Spanned<Expectation>>,
+}
+
+/// Where things start in the file, and the things.
+fn unspan<T>(spanned: Vec<Spanned<T>>) -> (Vec<usize>, Vec<T>) {
+    spanned.into_iter().map(|item| (item.span().start, item.into_inner())).unzip()
 }
 
 impl World {
@@ -348,18 +365,39 @@ impl World {
             let offset = error.span().map_or(0, |span| span.start);
             WorldError::at(source, offset, error.message().trim())
         })?;
-        let validator = Validator { source, file: &file };
-        validator.check()?;
-        let unspan = |span: Vec<Spanned<DomainPlan>>| {
-            span.into_iter().map(Spanned::into_inner).collect::<Vec<_>>()
-        };
-        Ok(Self {
-            name: file.name.into_inner(),
-            about: file.about,
-            limits: file.limits,
-            domains: unspan(file.domain),
-            modules: file.module.into_iter().map(Spanned::into_inner).collect(),
-            expect: file.expect.into_iter().map(Spanned::into_inner).collect(),
+        if file.domain.is_empty() {
+            let message = "the world has no domain: add a [[domain]] with name and module";
+            return Err(WorldError::at(source, source.len(), message));
+        }
+        let (name_at, name) = (file.name.span().start, file.name.into_inner());
+        let (domains_at, domains) = unspan(file.domain);
+        let (modules_at, modules) = unspan(file.module);
+        let (expect_at, expect) = unspan(file.expect);
+        let WorldFile { about, limits, .. } = file;
+        let world = Self { name, about, limits, domains, modules, expect };
+        check::check(&world).map_err(|flaw| {
+            let offset = match flaw.part {
+                check::Part::Name => name_at,
+                check::Part::Domain(i) => domains_at[i],
+                check::Part::Module(i) => modules_at[i],
+                check::Part::Expect(i) => expect_at[i],
+            };
+            WorldError::at(source, offset, flaw.message)
+        })?;
+        Ok(world)
+    }
+
+    /// Checks what [`World::parse`] checks of a file, in a world that came another way. It may
+    /// have no domains.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        check::check(self).map_err(|flaw| match flaw.part {
+            check::Part::Name => flaw.message,
+            check::Part::Domain(i) => format!("domain {i}: {}", flaw.message),
+            check::Part::Module(i) => format!("module {i}: {}", flaw.message),
+            check::Part::Expect(i) => format!("expectation {i}: {}", flaw.message),
         })
     }
 
@@ -367,164 +405,5 @@ impl World {
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         let domains = self.domains.iter().map(|plan| (plan.module.as_str(), plan.module.as_str()));
         domains.chain(self.modules.iter().map(|plan| (plan.name.as_str(), plan.file.as_str())))
-    }
-}
-
-/// Checks what types cannot say.
-struct Validator<'a> {
-    source: &'a str,
-    file: &'a WorldFile,
-}
-
-impl Validator<'_> {
-    fn check(&self) -> Result<(), WorldError> {
-        if self.file.name.get_ref().is_empty() {
-            return self.fail(&self.file.name, "a world needs a name");
-        }
-        if self.file.domain.is_empty() {
-            let message = "the world has no domain: add a [[domain]] with name and module";
-            return Err(WorldError::at(self.source, self.source.len(), message));
-        }
-        for (i, domain) in self.file.domain.iter().enumerate() {
-            self.check_domain(i, domain)?;
-        }
-        for (i, module) in self.file.module.iter().enumerate() {
-            let name = &module.get_ref().name;
-            if self.file.module[..i].iter().any(|other| other.get_ref().name == *name) {
-                return self.fail(module, format!("a module named `{name}` is declared already"));
-            }
-        }
-        self.file.expect.iter().try_for_each(|expect| self.check_expectation(expect))
-    }
-
-    fn check_domain(&self, i: usize, domain: &Spanned<DomainPlan>) -> Result<(), WorldError> {
-        let plan = domain.get_ref();
-        let names = |name: &String| self.file.domain.iter().any(|d| d.get_ref().name == *name);
-        if self.file.domain[..i].iter().any(|other| other.get_ref().name == plan.name) {
-            let name = &plan.name;
-            return self.fail(domain, format!("a domain named `{name}` is declared already"));
-        }
-        if plan.call.as_ref().is_some_and(Vec::is_empty) {
-            return self.fail(domain, "`call` is empty: name a function, or leave it out");
-        }
-        let mut slots = Vec::new();
-        let held = plan.pages.iter().map(|page| page.slot);
-        for slot in held.chain(plan.domains.iter().map(|grant| grant.slot)) {
-            if !(1..SLOTS).contains(&slot) {
-                return self
-                    .fail(domain, format!("slot {slot} is not between 1 and {}", SLOTS - 1));
-            }
-            if slots.contains(&slot) {
-                return self.fail(domain, format!("slot {slot} is used twice"));
-            }
-            slots.push(slot);
-        }
-        if let Some(grant) = plan.domains.iter().find(|grant| !names(&grant.name)) {
-            return self.fail(domain, format!("no domain is named `{}`", grant.name));
-        }
-        for at in plan.pages.iter().filter_map(|page| page.at) {
-            if !at.is_page_aligned() || layout::window_rights(at).is_none() {
-                let message = format!(
-                    "{at} is not a page of a window: the data window is {} to {:#x}, the code \
-                     window {} to {:#x}",
-                    layout::DATA_WINDOW,
-                    layout::DATA_WINDOW.0 + layout::DATA_WINDOW_SIZE,
-                    layout::CODE_WINDOW,
-                    layout::CODE_WINDOW.0 + layout::CODE_WINDOW_SIZE,
-                );
-                return self.fail(domain, message);
-            }
-        }
-        for argument in &plan.args {
-            match argument {
-                Argument::Bytes { hex } if crate::hex::decode(hex).is_none() => {
-                    let message = format!("`{hex}` is not pairs of hexadecimal digits");
-                    return self.fail(domain, message);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn check_expectation(&self, expect: &Spanned<Expectation>) -> Result<(), WorldError> {
-        if let Some(end) = &expect.get_ref().end
-            && !End::WORDS.contains(&end.as_str())
-        {
-            let words = End::WORDS.join(", ");
-            return self.fail(expect, format!("`{end}` is no way to end: use one of {words}"));
-        }
-        Ok(())
-    }
-
-    fn fail<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Result<(), WorldError> {
-        Err(WorldError::at(self.source, at.span().start, message))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Argument, World};
-    use crate::exit::{End, Exited};
-    use alloc::string::ToString;
-
-    const SMALL: &str = "name = \"w\"\n[[domain]]\nname = \"main\"\nmodule = \"a.ko\"\n";
-
-    #[test]
-    fn a_small_world_has_the_defaults() {
-        let world = World::parse(SMALL).unwrap();
-        assert!(world.domains[0].start && world.domains[0].call.is_none());
-        assert_eq!(world.limits, super::Limits::default());
-    }
-
-    #[test]
-    fn arguments_of_all_kinds_are_read_and_survive_json() {
-        let args = "args = [1, -2, { text = \"hi\" }, { hex = \"00ff\" }, { buffer = 16 }]";
-        let world = World::parse(&alloc::format!("{SMALL}{args}")).unwrap();
-        let json = serde_json::to_string(&world).unwrap();
-        assert_eq!(serde_json::from_str::<World>(&json).unwrap(), world);
-        assert_eq!(world.domains[0].args[1], Argument::Signed(-2));
-        assert_eq!(world.domains[0].args[4], Argument::Buffer { buffer: 16 });
-    }
-
-    #[test]
-    fn errors_point_at_the_line_and_say_what_to_do() {
-        let cases = [
-            ("name = \n", 1, "value"),
-            ("name = \"w\"\n", 2, "no domain"),
-            (&alloc::format!("{SMALL}pagse = []\n"), 5, "pagse"),
-            (&alloc::format!("{SMALL}pages = [{{ slot = 0, rights = \"r\" }}]\n"), 2, "slot 0"),
-            (&alloc::format!("{SMALL}pages = [{{ slot = 1, rights = \"q\" }}]\n"), 5, "right `q`"),
-            (
-                &alloc::format!("{SMALL}pages = [{{ slot = 1, rights = \"r\", at = 0x1000 }}]\n"),
-                2,
-                "data window",
-            ),
-            (
-                &alloc::format!("{SMALL}[[expect]]\ndomain = \"main\"\nend = \"melted\"\n"),
-                5,
-                "use one of exit",
-            ),
-        ];
-        for (source, line, part) in cases {
-            let error = World::parse(source).unwrap_err();
-            let text = error.to_string();
-            assert_eq!(error.line, line, "{text}\n{source}");
-            assert!(text.contains(part), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_expectation_names_what_is_different() {
-        let source = alloc::format!(
-            "{SMALL}[[expect]]\ndomain = \"main\"\nend = \"exit\"\nvalue = 1\nconsole = \"a\\n\"\n"
-        );
-        let world = World::parse(&source).unwrap();
-        let end = End::Exit(Exited { value: 1 });
-        assert!(world.expect[0].check(Some(&end), "a\n").is_empty());
-        let other = End::Exit(Exited { value: 2 });
-        let wrong = world.expect[0].check(Some(&other), "a");
-        assert_eq!(wrong.len(), 2, "{wrong:?}");
-        assert_eq!(world.expect[0].check(None, "a\n").len(), 2);
     }
 }

@@ -27,7 +27,9 @@ struct Request {
     thread: ThreadId,
     domain: DomainId,
     arguments: [u64; utcb::REGISTERS],
+    /// What it carried, for the log: text, or bytes that are none.
     text: Option<String>,
+    bytes: Option<String>,
 }
 
 impl Request {
@@ -68,7 +70,7 @@ impl<A: Arch> Microkernel<A> {
             *argument = u64::from_le_bytes(word.try_into().expect("chunks are 8 bytes"));
         }
         let call = Hypercall::from_number(number);
-        let mut request = Request { thread, domain, arguments, text: None };
+        let mut request = Request { thread, domain, arguments, text: None, bytes: None };
         // The thread's own event comes before those it causes.
         let at = self.events.len();
         let count = call.map_or(0, arity);
@@ -80,17 +82,21 @@ impl<A: Arch> Microkernel<A> {
                 number,
                 arguments: arguments[..count].to_vec(),
                 text: None,
+                bytes: None,
                 status: Status::Ok,
             },
         );
+        self.cause = Some(thread);
         let result = match call {
             Some(call) => self.dispatch(call, &mut request),
             None => Err(Status::NoSystemCall),
         };
+        self.cause = None;
         let status = result.err().unwrap_or(Status::Ok);
-        if let EventKind::Hypercall { text, status: recorded, .. } = &mut self.events[at].kind {
-            *text = request.text;
-            *recorded = status;
+        if let EventKind::Hypercall { text, bytes, status: recorded, .. } =
+            &mut self.events[at].kind
+        {
+            (*text, *bytes, *recorded) = (request.text, request.bytes, status);
         }
         // A domain that destroyed itself has no UTCB any more.
         if self.domains.contains_key(&domain) {
@@ -155,15 +161,9 @@ impl<A: Arch> Microkernel<A> {
     fn domain_configure(&mut self, request: &mut Request) -> Result<(), Status> {
         let domain = self.capabilities.domain(request.slot(0), Rights::WRITE)?;
         let module = self.take_name(request, request.arguments[1])?;
-        let loaded = self.load_module(domain, &module, None, &[]);
-        let name = self.free_name(&module);
-        match loaded {
+        match self.load_module(domain, &module, None, &[]) {
             Ok(_) => {
-                let state = self.domains.get_mut(&domain).expect("it was just loaded");
-                if state.name.is_empty() {
-                    state.name.clone_from(&name);
-                    self.record(domain, None, EventKind::DomainNamed { name });
-                }
+                self.name_after(domain, &module);
                 Ok(())
             }
             Err(error) => {
@@ -177,12 +177,26 @@ impl<A: Arch> Microkernel<A> {
         }
     }
 
-    /// The name of a domain that was created at run time: its module's, made unique.
-    fn free_name(&self, module: &str) -> String {
-        let taken = |name: &str| self.domains.values().any(|domain| domain.name == name);
-        let numbered = (2..).map(|n| alloc::format!("{module}.{n}"));
-        let mut names = core::iter::once(String::from(module)).chain(numbered);
-        names.find(|name| !taken(name)).expect("there are more numbers than domains")
+    /// Names a domain that was created at run time after its module, and its number if a domain
+    /// of that name exists or existed.
+    fn name_after(&mut self, domain: DomainId, module: &str) {
+        let state = self.domains.get_mut(&domain).expect("it was just loaded");
+        if !state.name.is_empty() {
+            return;
+        }
+        let next = self.numbered.entry(module.into()).or_insert(1);
+        let name = loop {
+            let name = match *next {
+                1 => String::from(module),
+                number => alloc::format!("{module}.{number}"),
+            };
+            *next += 1;
+            if self.names.insert(name.clone()) {
+                break name;
+            }
+        };
+        state.name.clone_from(&name);
+        self.record(domain, None, EventKind::DomainNamed { name });
     }
 
     fn domain_run(&mut self, request: &Request) -> Result<(), Status> {
@@ -207,7 +221,8 @@ impl<A: Arch> Microkernel<A> {
         let rights = request.rights(2)?;
         let (frame, capability) = self.capabilities.page(request.slot(0), rights)?;
         let window = layout::window_rights(at).ok_or(Status::Invalid)?;
-        if !window.contains(rights) {
+        let possible = window.contains(rights) && rights.contains(Rights::READ);
+        if !possible || !at.is_page_aligned() {
             return Err(Status::Invalid);
         }
         if capability.mapped.is_some() {
@@ -219,9 +234,6 @@ impl<A: Arch> Microkernel<A> {
             Ok(_) => return Err(Status::Exists),
             Err(SpaceError::NotMapped(_) | SpaceError::NoTable(_)) => {}
             Err(_) => return Err(Status::Invalid),
-        }
-        if !at.is_page_aligned() || !rights.contains(Rights::READ) {
-            return Err(Status::Invalid);
         }
         self.map(request.slot(0), request.domain, at, mapping).map_err(|_| Status::NoMemory)?;
         self.record_mapped(request.domain, at, mapping);
@@ -242,8 +254,12 @@ impl<A: Arch> Microkernel<A> {
         if console.len() + bytes.len() > CONSOLE_MAX {
             return Err(Status::NoMemory);
         }
-        request.text = Some(String::from_utf8_lossy(&bytes).into_owned());
-        console.extend(bytes);
+        console.extend(&bytes);
+        // A character may be split between two calls, so nothing may be lost of either.
+        match String::from_utf8(bytes) {
+            Ok(text) => request.text = Some(text),
+            Err(error) => request.bytes = Some(crate::hex::encode(error.as_bytes())),
+        }
         Ok(())
     }
 

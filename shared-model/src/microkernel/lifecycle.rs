@@ -1,20 +1,22 @@
 //! Create, load, start, kill, destroy.
 
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Microkernel;
-use crate::address::{GuestVirtual, PAGE_SIZE};
+use crate::address::{GuestVirtual, LOWER_HALF_END, PAGE_SIZE};
 use crate::arch::Arch;
 use crate::boot;
-use crate::capability::{Object, Slot, SpaceId};
+use crate::capability::{CapError, Object, Slot, SpaceId};
 use crate::construct::{self, Blueprint};
 use crate::domain::{
-    Action, Call, Domain, DomainId, DomainState, LifecycleError, Thread, ThreadId, ThreadState,
+    Action, Call, DOMAINS_MAX, Domain, DomainId, DomainState, LifecycleError, Thread, ThreadId,
+    ThreadState,
 };
 use crate::event::{Digest, EventKind};
-use crate::exit::{End, KillReason};
+use crate::exit::{End, Exited, KillReason};
 use crate::layout;
 use crate::loader::{self, Image, Kind, Program};
 use crate::registers::{ARGUMENTS, FLAGS_INITIAL, RSP, Registers};
@@ -22,13 +24,10 @@ use crate::rights::Rights;
 use crate::space::AddressSpace;
 use crate::world::Argument;
 
-/// Tables that a guest-physical space can need at most: one root, one of each upper level, and
-/// a leaf table for each 2 MiB.
-const TABLES_MAX: usize = 3 + (layout::PHYSICAL_SIZE >> 21) as usize;
-
-/// Domains that exist at a time. It bounds the host's virtual machines, and how deep the
-/// destruction of one can reach through others that it alone holds.
-const DOMAINS_MAX: usize = 256;
+/// Tables that a guest-physical space can need at most: two upper levels with one table each, a
+/// table for each GiB and a leaf table for each 2 MiB.
+const TABLES_MAX: usize =
+    2 + (layout::PHYSICAL_SIZE >> 30) as usize + (layout::PHYSICAL_SIZE >> 21) as usize;
 
 impl<A: Arch> Microkernel<A> {
     /// Creates an empty domain, whose capability the microkernel itself holds.
@@ -36,11 +35,11 @@ impl<A: Arch> Microkernel<A> {
     /// # Errors
     /// [`LifecycleError::Exhausted`] if the backend refuses.
     pub fn create_domain(&mut self, name: &str) -> Result<DomainId, LifecycleError> {
+        let slot = Slot { space: SpaceId::Host, number: u64::from(self.next_domain) + 1 };
+        let exhausted = |error: CapError| LifecycleError::Exhausted(error.to_string());
+        self.capabilities.vacant(slot).map_err(exhausted)?;
         let id = self.new_domain(name)?;
-        let slot = Slot { space: SpaceId::Host, number: u64::from(id.0) + 1 };
-        self.capabilities
-            .insert(slot, Object::Domain(id), Rights::ALL)
-            .map_err(|error| LifecycleError::Exhausted(error.to_string()))?;
+        self.capabilities.insert(slot, Object::Domain(id), Rights::ALL).map_err(exhausted)?;
         Ok(id)
     }
 
@@ -56,6 +55,7 @@ impl<A: Arch> Microkernel<A> {
             .map_err(|error| LifecycleError::Exhausted(error.to_string()))?;
         self.next_domain += 1;
         let name: String = name.into();
+        self.names.insert(name.clone());
         self.record(id, None, EventKind::DomainCreated { name: name.clone() });
         let domain = Domain {
             name,
@@ -146,13 +146,18 @@ impl<A: Arch> Microkernel<A> {
         if report.state != ThreadState::Suspended {
             return Err(LifecycleError::ThreadState { action: Action::Start, state: report.state });
         }
-        self.threads[thread.0 as usize].state = ThreadState::Ready;
         let domain = self.domains.get_mut(&report.domain);
         let domain = domain.ok_or(LifecycleError::NoDomain(report.domain))?;
         domain.state = DomainState::Running;
+        self.threads[thread.0 as usize].state = ThreadState::Ready;
         self.ready.push_back(thread);
         self.record(report.domain, Some(thread), EventKind::ThreadStarted);
-        self.begin_call(thread);
+        if self.thread(thread).calls.is_empty() {
+            // As when Linux loads a module that has no init function: nothing to do, no error.
+            self.end(thread, End::Exit(Exited { value: 0 }));
+        } else {
+            self.begin_call(thread);
+        }
         Ok(())
     }
 
@@ -191,8 +196,9 @@ impl<A: Arch> Microkernel<A> {
         Ok(())
     }
 
-    /// Frees everything of a domain that no capability names any more.
-    pub(super) fn reap_domain(&mut self, domain: DomainId) {
+    /// Frees everything of a domain that no capability names any more. Domains that only it held
+    /// are added to `orphans`.
+    pub(super) fn reap_domain(&mut self, domain: DomainId, orphans: &mut VecDeque<DomainId>) {
         let Some(state) = self.domains.get(&domain) else { return };
         if let Some(thread) = state.thread
             && self.thread(thread).state != ThreadState::Dead
@@ -201,7 +207,7 @@ impl<A: Arch> Microkernel<A> {
         }
         for space in [SpaceId::Domain(domain), SpaceId::Boot(domain)] {
             for removed in self.capabilities.destroy(space) {
-                self.after_removal(removed);
+                self.settle(removed, orphans);
             }
         }
         self.arch.domain_destroy(domain);
@@ -216,12 +222,16 @@ impl<A: Arch> Microkernel<A> {
         }
         let registers = self.arch.registers(thread);
         let undefined_flags = self.arch.undefined_flags(thread);
-        self.retired_before += self.arch.retired(thread).unwrap_or(0);
+        let retired = self.arch.retired(thread);
+        self.retired_before =
+            self.retired_before.zip(retired).map(|(before, own)| before.saturating_add(own));
         self.arch.thread_destroy(thread);
         self.ready.retain(|other| *other != thread);
         let state = &mut self.threads[thread.0 as usize];
         state.state = ThreadState::Dead;
         state.ended = Some((end.clone(), registers));
+        // What is left of a dead thread is kept for good, and a run can have very many.
+        state.calls = Vec::new();
         let domain = state.domain;
         if let Some(domain) = self.domains.get_mut(&domain) {
             domain.state = DomainState::Dead;
@@ -272,7 +282,12 @@ impl<A: Arch> Microkernel<A> {
     }
 }
 
-/// The functions that a program's thread calls.
+/// Functions that one thread calls in a row: more than any module has dependencies.
+const CALLS_MAX: usize = 64;
+
+/// The functions that a program's thread calls: those of `named`, or the module's own beginning,
+/// after the init functions of the modules it depends on. None at all for a module that is only
+/// a library.
 fn calls(
     module: &str,
     program: &Program,
@@ -301,11 +316,23 @@ fn calls(
             (Kind::Executable | Kind::StaticPie, Some(address), _) => {
                 calls.push(new("entry", address, false));
             }
-            _ => return Err(no_function(module, main, "init_module")),
+            (Kind::Relocatable, _, None) => {}
+            _ => {
+                let message = format!("{module}: an executable without an entry point");
+                return Err(LifecycleError::Load(message));
+            }
         },
     }
-    if calls.len() > 64 {
-        return Err(LifecycleError::Load(format!("{module}: more than 64 functions to call")));
+    if named.is_some_and(<[_]>::is_empty) || calls.len() > CALLS_MAX {
+        let number = calls.len();
+        let message = format!("{module}: {number} functions to call; a list has 1 to {CALLS_MAX}");
+        return Err(LifecycleError::Load(message));
+    }
+    // A symbol's value is whatever the file says, and processors cannot be started just anywhere.
+    if let Some(call) = calls.iter().find(|call| call.address.0 >= LOWER_HALF_END) {
+        let message =
+            format!("{module}: `{}` is at {}, not in the lower half", call.symbol, call.address);
+        return Err(LifecycleError::Load(message));
     }
     Ok(calls)
 }

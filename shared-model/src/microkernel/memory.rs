@@ -3,6 +3,7 @@
 //! The order within an operation: first the model's tables, then the backend's mapping, then
 //! the event. A backend's mapping is gone before the capability operation returns.
 
+use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -123,16 +124,17 @@ impl<A: Arch> Microkernel<A> {
         let refused = |error: &dyn core::fmt::Display| ArchError(error.to_string());
         let space = &mut self.domains.get_mut(&domain).expect("a live domain").space;
         space.map(at, mapping, false).map_err(|error| refused(&error))?;
-        let mapped = self
-            .capabilities
-            .set_mapped(slot, domain, at)
-            .map_err(|error| refused(&error))
-            .and_then(|()| self.arch.map(domain, at, mapping.frame, mapping.rights));
+        let noted = self.capabilities.set_mapped(slot, domain, at);
+        let mapped = match &noted {
+            Ok(()) => self.arch.map(domain, at, mapping.frame, mapping.rights),
+            Err(error) => Err(refused(error)),
+        };
         if mapped.is_err() {
-            let space = &mut self.domains.get_mut(&domain).expect("as above").space;
-            // Both undo what just succeeded, or did not happen: there is nothing to report.
+            // These undo what just succeeded: there is nothing to report.
             let _ = space.unmap(at);
-            let _ = self.capabilities.clear_mapped(slot);
+            if noted.is_ok() {
+                let _ = self.capabilities.clear_mapped(slot);
+            }
         }
         mapped
     }
@@ -151,7 +153,21 @@ impl<A: Arch> Microkernel<A> {
 
     /// Carries out what the removal of a capability means: its mapping goes, and with the last
     /// capability the object.
+    ///
+    /// Domains are taken apart one after the other, not one within another: in the middle of a
+    /// domain's end, some of its pages are mapped under capabilities that are gone already, and
+    /// must not be freed by the end of another. It also takes no stack, however long the chain.
     pub(super) fn after_removal(&mut self, removed: Removed) {
+        let mut orphans = VecDeque::new();
+        self.settle(removed, &mut orphans);
+        while let Some(domain) = orphans.pop_front() {
+            self.reap_domain(domain, &mut orphans);
+        }
+    }
+
+    /// As [`Microkernel::after_removal`], but a domain that has lost its last capability is only
+    /// added to `orphans`.
+    pub(super) fn settle(&mut self, removed: Removed, orphans: &mut VecDeque<DomainId>) {
         let Removed { slot, capability: Capability { object, mapped, .. }, last } = removed;
         if let Some((domain, at)) = mapped {
             self.unmap(domain, at);
@@ -173,7 +189,7 @@ impl<A: Arch> Microkernel<A> {
                     owner.pages_left += 1;
                 }
             }
-            Object::Domain(domain) => self.reap_domain(domain),
+            Object::Domain(domain) => orphans.push_back(domain),
         }
     }
 

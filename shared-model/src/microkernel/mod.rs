@@ -9,7 +9,7 @@
 //! - `memory`: frames, mappings, and what follows from a capability being removed;
 //! - `hypercall`: the dispatch.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -30,6 +30,10 @@ use crate::world::KillAfter;
 mod hypercall;
 mod lifecycle;
 mod memory;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
 
 /// What one step led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,8 +62,14 @@ pub struct Microkernel<A: Arch> {
     /// Threads that can run; the first does.
     ready: VecDeque<ThreadId>,
     next_domain: u32,
+    /// Every name that a domain has had, so that no later one is mistaken for it.
+    names: BTreeSet<String>,
+    /// For each module, the number that its next domain without a name is to have.
+    numbered: BTreeMap<String, u32>,
     /// Retired by threads that are gone, on a backend that counts.
-    retired_before: u64,
+    retired_before: Option<u64>,
+    /// The thread whose hypercall is being served: what happens meanwhile is its doing.
+    cause: Option<ThreadId>,
     events: Vec<Event>,
     header: LogHeader,
     finished: bool,
@@ -84,7 +94,10 @@ impl<A: Arch> Microkernel<A> {
             threads: Vec::new(),
             ready: VecDeque::new(),
             next_domain: 0,
-            retired_before: 0,
+            names: BTreeSet::new(),
+            numbered: BTreeMap::new(),
+            retired_before: Some(0),
+            cause: None,
             events: Vec::new(),
             header,
             finished: false,
@@ -106,16 +119,16 @@ impl<A: Arch> Microkernel<A> {
             self.threads[thread.0 as usize].kill_after = plan.kill_after;
             created.push((domain, thread));
         }
-        let named = |name: &str| {
-            let at = plans.iter().position(|plan| plan.name == name).expect("worlds are validated");
-            created[at].0
-        };
         for (plan, &(domain, _)) in plans.iter().zip(&created) {
             for page in &plan.pages {
                 self.give_page(domain, page)?;
             }
             for grant in &plan.domains {
-                self.give_domain(domain, grant.slot, named(&grant.name), grant.rights)?;
+                let named = plans.iter().position(|plan| plan.name == grant.name);
+                let named = named.ok_or_else(|| {
+                    LifecycleError::Load(alloc::format!("no domain is named `{}`", grant.name))
+                })?;
+                self.give_domain(domain, grant.slot, created[named].0, grant.rights)?;
             }
         }
         for (plan, &(_, thread)) in plans.iter().zip(&created) {
@@ -130,7 +143,10 @@ impl<A: Arch> Microkernel<A> {
     /// instructions, for backends that count them.
     pub fn step(&mut self, budget: u64) -> Step {
         let Some(&thread) = self.ready.front() else { return Step::Idle };
-        if self.events.len() >= self.bundle.world.limits.events {
+        if self.finished {
+            return Step::Idle;
+        }
+        if self.events.len() as u64 >= self.bundle.world.limits.events {
             self.end(thread, End::Killed(KillReason::Timeout));
             return Step::Continued;
         }
@@ -164,7 +180,7 @@ impl<A: Arch> Microkernel<A> {
 
     /// The thread that the next step runs, and when it is to be killed.
     pub fn current(&self) -> Option<(ThreadId, Option<KillAfter>)> {
-        let &thread = self.ready.front()?;
+        let &thread = self.ready.front().filter(|_| !self.finished)?;
         Some((thread, self.thread(thread).kill_after))
     }
 
@@ -180,7 +196,6 @@ impl<A: Arch> Microkernel<A> {
         if core::mem::replace(&mut self.finished, true) {
             return;
         }
-        self.ready.clear();
         let ids: Vec<_> = self.domains.keys().copied().collect();
         for id in ids {
             let pages: Vec<_> = self.domains[&id].space.iter().collect();
@@ -266,13 +281,10 @@ impl<A: Arch> Microkernel<A> {
 
     /// Instructions that all threads together have retired, where the backend counts.
     pub fn retired(&self) -> Option<u64> {
-        let mut total = self.retired_before;
-        for (number, thread) in self.threads.iter().enumerate() {
-            if thread.state != ThreadState::Dead {
-                total += self.arch.retired(ThreadId(number as u32))?;
-            }
-        }
-        Some(total)
+        // Whoever is not ready has not run yet, or is counted already.
+        self.ready.iter().try_fold(self.retired_before?, |total, &thread| {
+            Some(total.saturating_add(self.arch.retired(thread)?))
+        })
     }
 
     /// How many instructions the thread may still retire, and what happens then.
@@ -304,7 +316,8 @@ impl<A: Arch> Microkernel<A> {
             .collect();
         // An init function returns a C int, whose upper half means nothing.
         let result = if call.is_init { i64::from(value as i32) } else { value.cast_signed() };
-        let failed = call.is_init && result != 0;
+        // As in Linux, which loads a module whose init function returned something positive.
+        let failed = call.is_init && result < 0;
         let last = state.current_call + 1 == state.calls.len();
         for (argument, (start, length)) in outputs {
             let hex = crate::hex::encode(&self.read_physical(domain, start, length));
@@ -347,6 +360,7 @@ impl<A: Arch> Microkernel<A> {
     }
 
     fn record(&mut self, domain: DomainId, thread: Option<ThreadId>, kind: EventKind) {
+        let thread = thread.or(self.cause);
         self.events.push(Event { domain, thread, kind });
     }
 }
