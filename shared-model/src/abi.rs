@@ -23,6 +23,9 @@ pub const EXCEPTION_PORT: u16 = 0xc0;
 /// Exception vectors that have a gate.
 pub const EXCEPTION_VECTORS: u16 = 32;
 
+/// Bytes that a module's name can have in `domain_configure`.
+pub const NAME_MAX: u64 = 255;
+
 /// Layout of a UTCB (user thread control block): one page, read and written by both
 /// the thread and the microkernel.
 pub mod utcb {

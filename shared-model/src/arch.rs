@@ -28,7 +28,8 @@
 //! - `in` from a port that the bitmap allows reads all ones, and the exit is
 //!   [`Exit::Port`]; so is a jump to a gate that no exception took.
 //!
-//! [`crate::conformance`] states the same as tests; every implementation passes it.
+//! The module `conformance` (a feature of that name) states the same as tests; every
+//! implementation passes it.
 
 use thiserror::Error;
 

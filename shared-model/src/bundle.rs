@@ -132,7 +132,9 @@ impl Bundle {
 #[cfg(test)]
 mod tests {
     use super::Bundle;
-    use crate::world::{DomainPlan, World};
+    use crate::world::{DomainGrant, DomainPlan, World};
+    use alloc::vec::Vec;
+    use proptest::prelude::{any, proptest};
 
     fn bundle() -> Bundle {
         let mut bundle = Bundle::new(World::single(DomainPlan::new("main", "a.ko")));
@@ -154,5 +156,35 @@ mod tests {
         let mut longer = bytes;
         longer.push(0);
         assert!(Bundle::decode(&longer).is_err());
+    }
+
+    #[test]
+    fn a_world_that_no_file_could_declare_is_refused() {
+        let refused = |change: fn(&mut World)| {
+            let mut bundle = bundle();
+            change(&mut bundle.world);
+            alloc::format!("{}", Bundle::decode(&bundle.encode()).unwrap_err())
+        };
+        assert!(refused(|world| world.domains[0].call = Some(Vec::new())).contains("domain 0"));
+        assert!(refused(|world| world.domains.push(world.domains[0].clone())).contains("already"));
+        let grant =
+            DomainGrant { slot: 1, name: "nobody".into(), rights: crate::rights::Rights::ALL };
+        let mut bundle = bundle();
+        bundle.world.domains[0].domains.push(grant);
+        assert!(Bundle::decode(&bundle.encode()).is_err());
+        // A machine for domains that are created later has none in its world.
+        bundle.world.domains.clear();
+        assert_eq!(Bundle::decode(&bundle.encode()), Ok(bundle));
+    }
+
+    proptest! {
+        #[test]
+        fn mutated_bundles_never_panic(at in any::<usize>(), byte in any::<u8>(), cut in any::<usize>()) {
+            let mut bytes = bundle().encode();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            let _ = Bundle::decode(&bytes);
+            let _ = Bundle::decode(&bytes[cut % length..]);
+        }
     }
 }

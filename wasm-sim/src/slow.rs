@@ -5,6 +5,7 @@
 //! boundary, a page nobody has touched yet — comes here.
 
 use iced_x86::{Code, Instruction, Mnemonic as M, OpKind, Register};
+use shared_model::address::GuestVirtual;
 use shared_model::exit::Exit;
 use shared_model::registers::{AF, CF, DF, OF, PF, SF, ZF};
 
@@ -359,7 +360,10 @@ impl Engine {
     fn cmpxchg_pair(&mut self, i: &Instruction, half: Width) -> Outcome {
         let (address, segment) = self.linear(i, 0);
         let size = half.bytes() * 2;
-        if half == Width::QUAD && address % 16 != 0 {
+        // Processors look at the address's upper bits, then at its alignment, then at what is
+        // there.
+        let canonical = GuestVirtual(address).is_canonical();
+        if half == Width::QUAD && address % 16 != 0 && canonical {
             return Err(exception(GENERAL_PROTECTION));
         }
         let access = shared_model::exit::Access::Write;

@@ -117,11 +117,22 @@ fn human(
     let rows = cases.iter().map(|case| row(case, output)).collect();
     output
         .print(&table(&["world", "outcome", "events", "native", "sim", "what it shows"], rows))?;
-    for case in cases.iter().filter(|case| case.outcome != Outcome::Agree) {
+    // That a backend is missing is said once for all, below.
+    let missing = |case: &Case| case.backends.iter().any(|run| run.skipped.is_some());
+    let plain = |case: &&Case| match case.outcome {
+        Outcome::Agree => true,
+        Outcome::Skipped => missing(case) && !case.unloadable,
+        Outcome::Diverge | Outcome::Poisoned => false,
+    };
+    for case in cases.iter().filter(|case| !plain(case)) {
         details(case, output)?;
     }
     for (backend, reason) in field.iter().filter_map(|(b, a)| Some((b, a.as_ref().err()?))) {
-        let note = format!("{backend} skipped for all {} worlds: {reason}", cases.len());
+        let count = cases.len();
+        let note = format!(
+            "{backend} skipped for all {count}, so nothing was compared, only run and held against \
+             expectations: {reason}"
+        );
         output.print(&output.paint(Tone::Warn, &note))?;
     }
     let Summary { agree, diverge, poisoned, skipped } = summary;

@@ -50,6 +50,9 @@
 #define LCD_UTCB_BUFFER 256
 #define LCD_UTCB_BUFFER_SIZE 3840
 
+/* Bytes of a module's name. */
+#define LCD_NAME_MAX 255
+
 /* Offsets in the area that %gs points to. */
 #define LCD_AREA_UTCB 0x00
 #define LCD_AREA_DATA_WINDOW 0x08
@@ -244,12 +247,12 @@ static inline lcd_status lcd_domain_create(lcd_u64 slot)
 	return lcd_hypercall1(LCD_CALL_DOMAIN_CREATE, slot);
 }
 
-/* Loads the named module into the domain. The name is at most LCD_UTCB_BUFFER_SIZE long. */
+/* Loads the named module into the domain. A name longer than LCD_NAME_MAX is refused. */
 static inline lcd_status lcd_domain_configure(lcd_u64 slot, const char *name)
 {
 	lcd_u64 length = 0;
 
-	while (name[length] != '\0' && length < LCD_UTCB_BUFFER_SIZE) {
+	while (name[length] != '\0' && length <= LCD_NAME_MAX) {
 		length++;
 		/* Keeps compilers from making this a call of strlen. */
 		__asm__ volatile("" : "+r"(length));

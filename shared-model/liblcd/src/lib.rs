@@ -97,6 +97,7 @@ mod tests {
         }
         for (name, value) in [
             ("PAGE_SIZE", PAGE_SIZE),
+            ("NAME_MAX", abi::NAME_MAX),
             ("DATA_WINDOW", layout::DATA_WINDOW.0),
             ("DATA_WINDOW_SIZE", layout::DATA_WINDOW_SIZE),
             ("CODE_WINDOW", layout::CODE_WINDOW.0),

@@ -15,6 +15,7 @@ use crate::capability::Object;
 use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind, Log};
 use crate::exit::{End, KillReason};
+use crate::rights::Rights;
 
 /// The threads that were stopped, in either log, and what follows from it.
 pub(super) struct Stopped {
@@ -47,16 +48,20 @@ impl Stopped {
                 domains.insert(event.domain);
             }
         }
-        let mapped = |event: &Event| match event.kind {
-            EventKind::Mapped { frame, .. } => Some((event.domain, frame)),
+        let mut frames = BTreeSet::new();
+        for event in both() {
+            if let EventKind::Mapped { frame, rights, .. } = event.kind
+                && rights.contains(Rights::WRITE)
+                && domains.contains(&event.domain)
+            {
+                frames.insert(frame);
+            }
+        }
+        let shares = |event: &Event| match event.kind {
+            EventKind::Mapped { frame, .. } => frames.contains(&frame).then_some(event.domain),
             _ => None,
         };
-        let of_stopped = |(domain, _): &(DomainId, Frame)| domains.contains(domain);
-        let frames: BTreeSet<_> =
-            both().filter_map(mapped).filter(of_stopped).map(|(_, frame)| frame).collect();
-        let sharing =
-            both().filter_map(mapped).filter(|(_, frame)| frames.contains(frame)).map(|(d, _)| d);
-        let sharing = sharing.collect();
+        let sharing = both().filter_map(shares).collect();
         let connected = connected(both, &domains);
         Self { threads, domains, frames, sharing, connected }
     }

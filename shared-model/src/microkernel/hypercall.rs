@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Microkernel;
-use crate::abi::{Hypercall, Status, utcb};
+use crate::abi::{Hypercall, NAME_MAX, Status, utcb};
 use crate::address::GuestPhysical;
 use crate::arch::Arch;
 use crate::capability::{CapError, Object, Slot, SpaceId};
@@ -18,9 +18,6 @@ use crate::space::{Mapping, SpaceError};
 
 /// Bytes a domain's console keeps.
 const CONSOLE_MAX: usize = 4 << 20;
-
-/// Bytes of a module's name.
-const NAME_MAX: u64 = 255;
 
 /// A hypercall as it arrives.
 struct Request {

@@ -21,7 +21,8 @@ use crate::domain::{DomainId, ThreadId};
 use crate::exit::{Access, Exit};
 use crate::rights::Rights;
 
-/// Three domains that hold pages, each other and themselves, with different rights.
+/// Domains that hold pages, each other and themselves, with different rights. The last is held by
+/// one of them alone.
 const WORLD: &str = r#"
 name = "hostile"
 [limits]
@@ -39,12 +40,18 @@ domains = [
 [[domain]]
 name = "b"
 module = "m"
-pages = [{ slot = 1, rights = "rxg", at = 0x6000_0000 }]
-domains = [{ slot = 3, name = "a", rights = "wg" }, { slot = 4, name = "c", rights = "rw" }]
+pages = [
+    { slot = 1, rights = "rxg", at = 0x6000_0000 },
+    { slot = 6, rights = "rwg", at = 0x4000_0000 },
+]
+domains = [{ slot = 2, name = "d", rights = "rwg" }, { slot = 3, name = "a", rights = "wg" }, { slot = 4, name = "c", rights = "rw" }]
 [[domain]]
 name = "c"
 module = "two"
 domains = [{ slot = 3, name = "b", rights = "rg" }, { slot = 4, name = "c", rights = "rwg" }]
+[[domain]]
+name = "d"
+module = "m"
 "#;
 
 const MODULES: [&str; 6] = ["m", "m", "two", "none", "broken", "what?"];
@@ -156,10 +163,13 @@ struct World {
 impl World {
     fn new(broken: Broken) -> Self {
         let mut bench = Bench::new(WORLD);
+        let (holder, held) = (ThreadId(1), ThreadId(3));
+        bench.done(holder, Hypercall::CapGrant, &[2, 6, 1, 15]);
+        bench.done(held, Hypercall::PageMap, &[1, DATA, 1]);
         bench.kernel.arch.keeps_mappings = broken == Broken::Unmap;
         let mut reference = Reference::of(&bench.kernel);
         // The host keeps only the first domain, so that the others can lose their last holder.
-        for number in [2, 3] {
+        for number in [2, 3, 4] {
             let slot = Slot { space: SpaceId::Host, number };
             let removed = bench.kernel.capabilities.delete(slot).expect("the host made it");
             bench.kernel.after_removal(removed);
