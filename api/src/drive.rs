@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use native_vmx::KickHandle;
 use shared_model::arch::Kick as _;
 use shared_model::bundle::Bundle;
-use shared_model::domain::ThreadId;
+use shared_model::domain::{LifecycleError, ThreadId};
 use shared_model::event::Log;
 use shared_model::session::{Progress, Request};
 
@@ -39,6 +39,8 @@ pub fn run(
     backend: Backend,
     timeout: Option<Duration>,
 ) -> Result<Run, BackendError> {
+    // Worlds come from elsewhere than files too; a wrong one is refused alike everywhere.
+    bundle.world.validate().map_err(LifecycleError::Load)?;
     let mut machine = Machine::open(backend, bundle)?;
     machine.request(Request::Boot)?;
     let start = Instant::now();

@@ -107,12 +107,7 @@ impl Elf {
     }
 }
 
-fn header(
-    file: &mut Vec<u8>,
-    kind: u32,
-    flags: u32,
-    [place, at, size, memory, align]: [u64; 5],
-) {
+fn header(file: &mut Vec<u8>, kind: u32, flags: u32, [place, at, size, memory, align]: [u64; 5]) {
     file.extend(kind.to_le_bytes());
     file.extend(flags.to_le_bytes());
     for word in [place, at, at, size, memory, align] {

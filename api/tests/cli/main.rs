@@ -1,0 +1,10 @@
+//! The `lcd` command, as a shell sees it.
+
+mod bad_input;
+mod call;
+mod command;
+mod diff;
+mod executables;
+mod host_and_inspect;
+mod readme;
+mod run;
