@@ -211,6 +211,13 @@ fn a_table_that_is_not_mapped_is_named() {
 }
 
 #[test]
+fn an_access_the_processor_did_not_come_to_hides_no_refusal() {
+    // cmpsb, whose sources a processor may take in either order
+    expect(&[0xa6], &[(RSI, 0x7000_0000), (RDI, ABSENT)], Some((ABSENT, Read)));
+    expect(&[0xa6], &[(RSI, ABSENT), (RDI, 0x7000_0000)], Some((ABSENT, Read)));
+}
+
+#[test]
 fn what_the_tables_refuse_is_not_a_refusal() {
     expect(&[0x8b, 0x03], &[(RBX, 0x7000_0000)], None);
     expect(&[0x89, 0x03], &[(RBX, CODE)], None);
