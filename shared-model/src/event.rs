@@ -147,10 +147,12 @@ pub enum EventKind {
         /// The bytes, in hexadecimal.
         hex: String,
     },
-    /// At the end: one page of the domain's memory. Pages of zeros are only counted.
+    /// At the end: one page of the domain's memory, or of what is on its account and mapped
+    /// nowhere. Pages of zeros are only counted.
     Memory {
-        /// Where.
-        page: GuestPhysical,
+        /// Where, if anywhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<GuestPhysical>,
         /// The frame.
         frame: Frame,
         /// Digest of its bytes.
@@ -351,7 +353,11 @@ mod tests {
         };
         let kinds = vec![
             EventKind::DomainCreated { name: "main".into() },
-            EventKind::Memory { page: GuestPhysical(0x1000), frame: Frame(3), digest: inputs },
+            EventKind::Memory {
+                page: Some(GuestPhysical(0x1000)),
+                frame: Frame(3),
+                digest: inputs,
+            },
             ended(End::Exit(Exited { value: -22 })),
             ended(End::Killed(fault)),
             ended(End::Killed(KillReason::Timeout)),

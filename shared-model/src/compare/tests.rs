@@ -98,7 +98,7 @@ fn mapped(rights: Rights) -> EventKind {
 
 fn memory(byte: u8) -> EventKind {
     let digest = Digest::of([[byte].as_slice()]);
-    EventKind::Memory { page: GuestPhysical(0x4000_0000), frame: Frame(9), digest }
+    EventKind::Memory { page: Some(GuestPhysical(0x4000_0000)), frame: Frame(9), digest }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::address::{Frame, PAGE_SIZE};
+use crate::address::{Frame, GuestPhysical, PAGE_SIZE};
 use crate::arch::Arch;
 use crate::bundle::Bundle;
 use crate::capability::Capabilities;
@@ -196,23 +196,39 @@ impl<A: Arch> Microkernel<A> {
         if core::mem::replace(&mut self.finished, true) {
             return;
         }
+        let mut unmapped = self.owners.clone();
         let ids: Vec<_> = self.domains.keys().copied().collect();
         for id in ids {
             let pages: Vec<_> = self.domains[&id].space.iter().collect();
             let total = pages.len();
             let mut zero = 0;
             for (page, mapping) in pages {
-                let mut bytes = [0; PAGE_SIZE as usize];
-                self.arch.frame_read(mapping.frame, 0, &mut bytes);
-                if bytes.iter().all(|&byte| byte == 0) {
-                    zero += 1;
-                    continue;
-                }
-                let digest = Digest::of([bytes.as_slice()]);
-                self.record(id, None, EventKind::Memory { page, frame: mapping.frame, digest });
+                unmapped.remove(&mapping.frame);
+                zero += usize::from(!self.record_memory(id, Some(page), mapping.frame));
             }
             self.record(id, None, EventKind::MemoryTotal { pages: total, zero });
         }
+        // What somebody holds and nobody maps can be mapped again, so it is state too.
+        for (frame, owner) in unmapped {
+            self.record_memory(owner, None, frame);
+        }
+    }
+
+    /// Records a frame's digest, unless all of it is zero. Says whether it was recorded.
+    fn record_memory(
+        &mut self,
+        domain: DomainId,
+        page: Option<GuestPhysical>,
+        frame: Frame,
+    ) -> bool {
+        let mut bytes = [0; PAGE_SIZE as usize];
+        self.arch.frame_read(frame, 0, &mut bytes);
+        let any = bytes.iter().any(|&byte| byte != 0);
+        if any {
+            let digest = Digest::of([bytes.as_slice()]);
+            self.record(domain, None, EventKind::Memory { page, frame, digest });
+        }
+        any
     }
 
     /// What has happened so far.

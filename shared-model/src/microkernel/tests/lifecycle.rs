@@ -5,6 +5,7 @@ use crate::abi::{Hypercall, Status};
 use crate::address::{GuestPhysical, GuestVirtual};
 use crate::arch::Arch;
 use crate::domain::{Action, DomainId, DomainState, LifecycleError, ThreadId, ThreadState};
+use crate::event::EventKind;
 use crate::exit::{Access, End, Exit, Exited, KillReason};
 use crate::microkernel::Step;
 use crate::registers::{ARGUMENTS, RSP};
@@ -255,4 +256,23 @@ fn nothing_runs_after_the_end_of_the_log() {
     assert_eq!(bench.kernel.events.len(), events);
     bench.audit();
     bench.tear_down();
+}
+
+#[test]
+fn a_page_that_is_held_and_not_mapped_is_digested_too() {
+    let mut bench = Bench::new(TWO);
+    bench.done(MAIN, Hypercall::PageAllocate, &[70, 3]);
+    bench.done(MAIN, Hypercall::PageAllocate, &[71, 3]);
+    let frame = bench.kernel.owners.keys().next_back().copied().unwrap();
+    bench.kernel.arch.frame_write(frame, 9, b"kept");
+    let events = bench.kernel.events.len();
+    bench.kernel.finish();
+    let held: Vec<_> = bench.kernel.events[events..]
+        .iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Memory { page: None, frame, .. } => Some(frame),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(held, [frame], "the other page is all zero");
 }
