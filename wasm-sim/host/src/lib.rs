@@ -68,8 +68,8 @@ impl Engines {
         let mut config = Config::new();
         // Without a cache directory every start compiles: slower, and nothing else.
         config.cache(Cache::from_file(None).ok());
-        // The simulator has no floating point, so nothing of that kind needs pinning down.
-        config.wasm_backtrace_max_frames(None);
+        // The one thing in which hosts may differ: which NaN an operation yields.
+        config.cranelift_nan_canonicalization(true);
         let engine = Engine::new(&config)?;
         let module = Module::new(&engine, SIMULATOR_WASM)?;
         Ok(Self { engine, module })
