@@ -159,12 +159,13 @@ impl UndefinedFlags {
     /// The event without what cannot be compared.
     fn mask(&self, event: &Event, stopped: &Stopped) -> Event {
         let mut event = event.clone();
-        if let EventKind::Ended { registers, undefined_flags, .. } = &mut event.kind {
+        if let EventKind::Ended { registers, undefined_flags, at, .. } = &mut event.kind {
             let thread = event.thread.unwrap_or(ThreadId(u32::MAX));
             *undefined_flags = 0;
             registers.rflags &= !self.0.get(&thread).copied().unwrap_or(0);
             if stopped.thread(thread) {
                 *registers = crate::registers::Registers::default();
+                *at = None;
             }
         }
         if let EventKind::MemoryTotal { zero, .. } = &mut event.kind

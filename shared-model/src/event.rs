@@ -134,6 +134,9 @@ pub enum EventKind {
         end: End,
         /// Its registers then.
         registers: Registers,
+        /// The function that it was in, for one that was killed in one: `module!function+0x1a`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
         /// Flags among them that the manual leaves undefined, where the backend knows.
         #[serde(default)]
         undefined_flags: u64,
@@ -340,7 +343,7 @@ mod tests {
     use alloc::vec;
 
     fn ended(end: End) -> EventKind {
-        EventKind::Ended { end, registers: Registers::default(), undefined_flags: 0 }
+        EventKind::Ended { end, registers: Registers::default(), at: None, undefined_flags: 0 }
     }
 
     fn log() -> Log {

@@ -48,11 +48,15 @@ pub struct DomainReport {
 /// How a thread ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ThreadEnd {
-    /// `reason`, what belongs to it, `rip`, and `address` where one was accessed; nothing if it
+    /// `reason`, what belongs to it, `rip`, `at` (the function), and `address` where one was
+    /// accessed; nothing if it
     /// never ended.
     pub end: Option<serde_json::Value>,
     /// Every register, as `0x…`.
     pub registers: Option<BTreeMap<String, String>>,
+    /// The function that it was killed in.
+    #[serde(skip)]
+    pub at: Option<String>,
     /// The same end, for programs.
     #[serde(skip)]
     pub parsed: Option<(End, Registers)>,
@@ -72,8 +76,8 @@ impl RunReport {
                     let threads = threads.entry(*domain).or_default();
                     threads.entry(*thread).or_insert_with(ThreadEnd::none);
                 }
-                (Some(thread), EventKind::Ended { end, registers, .. }) => {
-                    let end = ThreadEnd::new(end, registers);
+                (Some(thread), EventKind::Ended { end, registers, at, .. }) => {
+                    let end = ThreadEnd::new(end, registers, at.as_deref());
                     threads.entry(*domain).or_default().insert(*thread, end);
                 }
                 _ => {}
@@ -151,10 +155,10 @@ impl DomainReport {
 
 impl ThreadEnd {
     const fn none() -> Self {
-        Self { end: None, registers: None, parsed: None }
+        Self { end: None, registers: None, at: None, parsed: None }
     }
 
-    fn new(end: &End, registers: &Registers) -> Self {
+    fn new(end: &End, registers: &Registers, at: Option<&str>) -> Self {
         let mut json = serde_json::to_value(end).expect("an end is plain data");
         if let Some(fields) = json.as_object_mut() {
             // Addresses are numbers in the log and hexadecimal here.
@@ -167,6 +171,9 @@ impl ThreadEnd {
                 fields.insert("name".into(), exception_name(*vector).into());
             }
             fields.insert("rip".into(), format!("{:#x}", registers.rip).into());
+            if let Some(at) = at {
+                fields.insert("at".into(), at.into());
+            }
         }
         let general = GENERAL_NAMES.iter().zip(registers.general);
         let all = general.chain([(&"rip", registers.rip), (&"rflags", registers.rflags)]);
@@ -174,6 +181,7 @@ impl ThreadEnd {
         Self {
             end: Some(json),
             registers: Some(registers_text.collect()),
+            at: at.map(String::from),
             parsed: Some((end.clone(), *registers)),
         }
     }

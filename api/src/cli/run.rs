@@ -90,7 +90,8 @@ pub(super) fn ending(name: &str, thread: &ThreadEnd, output: &Output) -> String 
         End::Exit(Exited { value: 0 }) => output.paint(Tone::Good, &format!("{name} {end}")),
         End::Exit(_) => output.paint(Tone::Warn, &format!("{name} {end}")),
         End::Killed(_) => {
-            let head = format!("{name}: {end}, rip {:#x}", registers.rip);
+            let at = thread.at.as_ref().map_or(String::new(), |at| format!(" in {at}"));
+            let head = format!("{name}: {end}, rip {:#x}{at}", registers.rip);
             let names = lcd::model::registers::GENERAL_NAMES;
             let cells: Vec<_> = names
                 .iter()

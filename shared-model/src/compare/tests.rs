@@ -19,7 +19,7 @@ fn log(backend: &str, kinds: Vec<EventKind>) -> Log {
 
 fn ended(end: End, rflags: u64, undefined_flags: u64) -> EventKind {
     let registers = Registers { rflags, ..Registers::default() };
-    EventKind::Ended { end, registers, undefined_flags }
+    EventKind::Ended { end, registers, at: None, undefined_flags }
 }
 
 fn returned(value: u64) -> EventKind {

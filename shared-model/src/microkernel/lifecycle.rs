@@ -236,7 +236,9 @@ impl<A: Arch> Microkernel<A> {
         if let Some(domain) = self.domains.get_mut(&domain) {
             domain.state = DomainState::Dead;
         }
-        self.record(domain, Some(thread), EventKind::Ended { end, registers, undefined_flags });
+        let killed = matches!(end, End::Killed(_));
+        let at = killed.then(|| self.symbolize(domain, GuestVirtual(registers.rip))).flatten();
+        self.record(domain, Some(thread), EventKind::Ended { end, registers, at, undefined_flags });
     }
 
     /// Sets a thread up for the call it has come to: all registers zero but the stack pointer

@@ -35,6 +35,9 @@ mod scripted;
 #[cfg(test)]
 mod tests;
 
+/// Characters of a symbol's name that a report shows.
+const NAME_SHOWN: usize = 120;
+
 /// What one step led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
@@ -279,7 +282,11 @@ impl<A: Arch> Microkernel<A> {
     ) -> Option<String> {
         let program = self.domains.get(&domain)?.program.as_ref()?;
         let (module, symbol, offset) = program.symbolize(address)?;
-        Some(alloc::format!("{module}!{symbol}+{offset:#x}"))
+        // Names are the module's to choose, and end up in terminals.
+        let plain = |name: &str| -> String {
+            name.chars().take(NAME_SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect()
+        };
+        Some(alloc::format!("{}!{}+{offset:#x}", plain(module), plain(symbol)))
     }
 
     /// The handle that stops the thread's current or next run.
