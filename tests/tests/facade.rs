@@ -7,7 +7,7 @@ use bundled_worlds::WORLDS;
 use lcd::model::domain::{LifecycleError, ThreadState};
 use lcd::model::event::EventKind;
 use lcd::model::exit::{End, Exited, KillReason};
-use lcd::{Backend, BackendError, Error, Host};
+use lcd::{Backend, BackendError, Domain, Error, Host, Thread};
 use tempfile::TempDir;
 
 /// Longer than anything here takes; no test waits for it to pass.
@@ -73,15 +73,21 @@ fn a_name_without_its_ending_is_found_too() {
     });
 }
 
+/// A domain whose thread has been running for a moment and never ends by itself.
+fn spinning(host: &Host) -> (Domain, Thread) {
+    let domain = host.create("load.ko").unwrap();
+    let thread = domain.init_thread().clone();
+    thread.start().unwrap();
+    assert_eq!(thread.wait(MOMENT).unwrap(), None);
+    (domain, thread)
+}
+
 #[test]
 fn a_spinning_thread_is_killed() {
     on_every_backend(|host| {
         let store = store(&["load.ko"]);
         let host = host(store.path());
-        let domain = host.create("load.ko").unwrap();
-        let thread = domain.init_thread().clone();
-        thread.start().unwrap();
-        assert_eq!(thread.wait(MOMENT).unwrap(), None);
+        let (domain, thread) = spinning(&host);
         thread.kill().unwrap();
         assert_eq!(thread.end().unwrap(), Some(KILLED));
         assert_refused(thread.kill(), "cannot kill a thread that is dead");
@@ -96,10 +102,7 @@ fn a_domain_is_destroyed_while_its_thread_spins() {
     on_every_backend(|host| {
         let store = store(&["load.ko"]);
         let host = host(store.path());
-        let domain = host.create("load.ko").unwrap();
-        let thread = domain.init_thread().clone();
-        thread.start().unwrap();
-        assert_eq!(thread.wait(MOMENT).unwrap(), None);
+        let (domain, thread) = spinning(&host);
         domain.destroy().unwrap();
         assert_eq!(thread.end().unwrap(), Some(End::Killed(KillReason::Destroyed)));
         assert_refused(thread.start(), "dead");
@@ -190,10 +193,7 @@ fn a_host_goes_while_a_thread_spins_and_handles_outlive_it() {
     on_every_backend(|host| {
         let store = store(&["load.ko"]);
         let host = host(store.path());
-        let domain = host.create("load.ko").unwrap();
-        let thread = domain.init_thread().clone();
-        thread.start().unwrap();
-        assert_eq!(thread.wait(MOMENT).unwrap(), None);
+        let (domain, thread) = spinning(&host);
         drop(host);
         assert!(matches!(thread.kill(), Err(Error::Gone)));
         assert!(matches!(thread.wait(LONG), Err(Error::Gone)));

@@ -96,7 +96,7 @@ pub enum Problem {
         /// What to do about it.
         remedy: &'static str,
     },
-    /// A section of a kind that is not implemented.
+    /// A section of a kind that a domain has no place for.
     #[error("section {section}: {why} is not supported; {remedy}")]
     UnsupportedSection {
         /// Its name.
@@ -151,7 +151,7 @@ pub enum Problem {
         /// Bytes that the section has in the file.
         size: u64,
     },
-    /// A relocation of a type that is not implemented.
+    /// A relocation of a type that the loader does not know.
     #[error(
         "section {section}, offset {offset:#x}: relocation {kind} against {symbol} is not \
          supported; {remedy}"
