@@ -6,10 +6,12 @@ use serde::Serialize;
 use shared_model::bundle::Bundle;
 use shared_model::compare::{Divergence, Verdict, compare};
 use shared_model::event::Log;
+use shared_model::microkernel::Schedule;
 use shared_model::report::RunReport;
 
 use crate::backend::{Backend, BackendError};
-use crate::drive::{Run, run};
+use crate::drive::{Run, replay, run_parallel, run_scheduled};
+use crate::parallel::Cancel;
 
 /// The outcome of one case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -101,8 +103,25 @@ impl Summary {
 /// The backends of a comparison: each runs, or is left out for a reason.
 pub type Field = Vec<(Backend, Result<(), String>)>;
 
-/// Runs a bundle on the backends of `field` and compares the logs.
+/// Runs a bundle on the backends of `field`, in the way its world is meant to be scheduled, and
+/// compares the logs.
 pub fn case(bundle: &Bundle, field: &Field, timeout: Option<Duration>) -> Case {
+    let parallel = bundle.world.schedule.parallel;
+    let schedule = if parallel { Schedule::Parallel } else { Schedule::Cooperative };
+    case_scheduled(bundle, field, timeout, &schedule)
+}
+
+/// As [`case`], with another schedule than the world's own.
+///
+/// With [`Schedule::Parallel`] the threads run at the same time on hardware, and the simulator
+/// repeats the order of their exits. If there was no such run, it has nothing to repeat: see
+/// [`alone`].
+pub fn case_scheduled(
+    bundle: &Bundle,
+    field: &Field,
+    timeout: Option<Duration>,
+    schedule: &Schedule,
+) -> Case {
     let world = &bundle.world;
     let mut case = Case {
         name: world.name.clone(),
@@ -115,10 +134,10 @@ pub fn case(bundle: &Bundle, field: &Field, timeout: Option<Duration>) -> Case {
         unmet: Vec::new(),
         unloadable: false,
     };
-    let mut logs = Vec::new();
+    let mut logs: Vec<Log> = Vec::new();
     for (backend, available) in field {
         let result = match available {
-            Ok(()) => Some(run(bundle, *backend, timeout)),
+            Ok(()) => Some(run_one(bundle, *backend, timeout, schedule, logs.first())),
             Err(_) => None,
         };
         case.backends.push(BackendRun::new(*backend, available, result.as_ref()));
@@ -131,6 +150,35 @@ pub fn case(bundle: &Bundle, field: &Field, timeout: Option<Duration>) -> Case {
     }
     case.judge(&logs);
     case
+}
+
+/// How a world is run one thread at a time. In one that is meant to run in parallel, a thread may
+/// wait for another by looking at memory again and again, so nobody has the processor for long.
+pub const fn alone(bundle: &Bundle) -> Schedule {
+    match bundle.world.schedule.parallel {
+        true => Schedule::Seeded { seed: 0, preempt: Some(10_000) },
+        false => Schedule::Cooperative,
+    }
+}
+
+/// One run of a case. `before` is the log of the backend before it.
+fn run_one(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+    schedule: &Schedule,
+    before: Option<&Log>,
+) -> Result<Run, BackendError> {
+    match (schedule, backend, before) {
+        (Schedule::Parallel, Backend::Native, _) => {
+            run_parallel(bundle, timeout, &Cancel::default())
+        }
+        (Schedule::Parallel, Backend::Sim, Some(log)) => replay(bundle, log, timeout),
+        (Schedule::Parallel, Backend::Sim, None) => {
+            run_scheduled(bundle, backend, timeout, alone(bundle))
+        }
+        _ => run_scheduled(bundle, backend, timeout, schedule.clone()),
+    }
 }
 
 /// A case that cannot even be put together.

@@ -3,7 +3,13 @@
 //! A [`Host`] owns one machine and one host thread that drives it. Handles to domains and threads
 //! send it requests; a request interrupts what is running, so that a spinning thread can be
 //! killed at any time.
+//!
+//! A [`Host`] can also run code of its own in a domain: see [`Host::spawn`]. Such code has a host
+//! thread of its own, which runs while the machine stands still and the other way round: the
+//! driving thread gives it its turn and waits for its next hypercall. So the log does not depend
+//! on how fast either is. While it waits, requests are served as always.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +19,17 @@ use std::time::{Duration, Instant};
 use native_vmx::KickHandle;
 use shared_model::arch::Kick as _;
 use shared_model::bundle::Bundle;
-use shared_model::domain::{DomainId, ThreadId, ThreadReport, ThreadState};
+use shared_model::domain::{DomainId, LifecycleError, ThreadId, ThreadReport, ThreadState};
 use shared_model::event::Log;
 use shared_model::exit::End;
+use shared_model::rights::Rights;
 use shared_model::session::{Progress, Request, Response};
 use shared_model::world::{DomainPlan, World};
 use thiserror::Error;
 
 use crate::assemble::{self, AssembleError, Modules};
 use crate::backend::{Backend, BackendError, Machine};
+use crate::hosted::{self, Body, Deed, HostContext, HostError, Turn};
 
 /// Something could not be done with a domain.
 #[derive(Debug, Error)]
@@ -116,6 +124,89 @@ impl Host {
         }
     }
 
+    /// Makes a module one that domains of this machine can be configured with, and returns the
+    /// name by which they ask for it.
+    ///
+    /// # Errors
+    /// [`Error::Modules`] if the module is not found.
+    pub fn provide(&self, module: &str) -> Result<String, Error> {
+        let bundle = assemble::module(module, &self.modules)?;
+        let name = bundle.world.domains[0].module.clone();
+        self.link.ask(Ask::AddModules(Box::new(bundle)))?;
+        Ok(name)
+    }
+
+    /// Creates a host domain that runs one of the bundled services, by its name: see
+    /// [`shared_model::services::NAMES`].
+    ///
+    /// Its thread exists and is not started.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if there is no such service.
+    pub fn service(&self, name: &str, service: &str) -> Result<Domain, Error> {
+        let (name, service) = (String::from(name), Some(String::from(service)));
+        let created = self.link.request(Request::CreateHostDomain { name, service })?;
+        self.host_domain(&created)
+    }
+
+    /// Creates a host domain whose code is a closure of this process. What it can do is in
+    /// [`HostContext`]; what it returns, its thread exits with.
+    ///
+    /// The closure runs on a host thread of its own, and only while it is its domain's turn. When
+    /// the domain is destroyed, its thread killed or the host dropped, its calls return
+    /// [`HostError::Ended`]; before its first turn, it is not run at all. If it panics, that ends
+    /// its domain and nothing else.
+    ///
+    /// Its thread exists and is not started.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lcd::model::host::Message;
+    /// use lcd::model::rights::Rights;
+    /// use lcd::{Backend, Host};
+    ///
+    /// let host = Host::new(Backend::Sim)?;
+    /// let doubler = host.spawn("doubler", |cx| {
+    ///     // Slot 3 is where the client, below, puts its endpoint.
+    ///     let call = cx.receive(3)?;
+    ///     cx.reply(&Message::new(&[call.message[0] * 2]))?;
+    ///     Ok(0)
+    /// })?;
+    /// let client = host.spawn("client", |cx| {
+    ///     cx.create_endpoint(4)?;
+    ///     cx.grant(10, 4, 3, Rights::READ | Rights::GRANT, 0)?;
+    ///     cx.run_domain(10)?;
+    ///     let answer = cx.call(4, &Message::new(&[21]))?;
+    ///     Ok(answer.message[0] as i64)
+    /// })?;
+    /// client.give(10, &doubler, Rights::ALL)?;
+    /// client.init_thread().start()?;
+    ///
+    /// let end = client.init_thread().wait(Duration::from_secs(10))?;
+    /// assert_eq!(end.ok_or("still running")?.to_string(), "exited with 42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if there is no room for another domain.
+    pub fn spawn(
+        &self,
+        name: &str,
+        body: impl FnOnce(&mut HostContext) -> Result<i64, HostError> + Send + 'static,
+    ) -> Result<Domain, Error> {
+        let spawn = Ask::Spawn { name: name.into(), body: Box::new(body) };
+        match self.link.ask(spawn)? {
+            Answer::Response(created) => self.host_domain(&created),
+            Answer::Log(_) => Err(Error::Gone),
+        }
+    }
+
+    fn host_domain(&self, created: &Response) -> Result<Domain, Error> {
+        let &Response::HostDomain(id, thread) = created else { return Err(Error::Gone) };
+        let link = || Arc::clone(&self.link);
+        Ok(Domain { link: link(), id, init_thread: Thread { link: link(), id: thread } })
+    }
+
     /// Everything that has happened on this machine.
     ///
     /// # Errors
@@ -131,7 +222,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         let (answer, _ignored) = mpsc::channel();
-        self.link.send(Message { ask: Ask::Stop, answer });
+        self.link.send(Message::Ask { ask: Ask::Stop, answer });
         if let Some(driver) = self.driver.take() {
             // If it panicked, there is nobody left to tell.
             let _ = driver.join();
@@ -154,6 +245,15 @@ impl Domain {
             Response::Text(text) => Ok(text.unwrap_or_default()),
             _ => Err(Error::Gone),
         }
+    }
+
+    /// Gives this domain a capability to another one of the same host.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if the slot is taken, or either domain was destroyed.
+    pub fn give(&self, slot: u64, other: &Self, rights: Rights) -> Result<(), Error> {
+        let give = Request::GiveDomain { holder: self.id, slot, domain: other.id, rights };
+        self.link.request(give).map(drop)
     }
 
     /// Ends the domain's thread, if it has not ended, and frees all that the domain had.
@@ -227,19 +327,23 @@ struct Link {
     running: Mutex<Option<KickHandle>>,
 }
 
-struct Message {
-    ask: Ask,
-    answer: Sender<Result<Answer, BackendError>>,
+/// What comes to the driving thread.
+pub(crate) enum Message {
+    /// From a handle.
+    Ask { ask: Ask, answer: Sender<Result<Answer, BackendError>> },
+    /// From the code of a host thread whose turn it is.
+    Deed(ThreadId, Deed),
 }
 
-enum Ask {
+pub(crate) enum Ask {
     Request(Request),
     AddModules(Box<Bundle>),
+    Spawn { name: String, body: Body },
     Log,
     Stop,
 }
 
-enum Answer {
+pub(crate) enum Answer {
     Response(Response),
     Log(Box<Log>),
 }
@@ -254,7 +358,7 @@ impl Link {
 
     fn ask(&self, ask: Ask) -> Result<Answer, Error> {
         let (answer, receiver) = mpsc::channel();
-        self.send(Message { ask, answer });
+        self.send(Message::Ask { ask, answer });
         Ok(receiver.recv().map_err(|_| Error::Gone)??)
     }
 
@@ -271,38 +375,134 @@ impl Link {
 }
 
 /// The driving thread: requests first, then a piece of a run, until it is told to stop.
-fn drive(mut machine: Machine, messages: &Receiver<Message>, link: &Link) {
+fn drive(machine: Machine, messages: &Receiver<Message>, link: &Link) {
     let publish = |kick| *link.running.lock().unwrap_or_else(PoisonError::into_inner) = kick;
+    let mut driver =
+        Driver { machine, sender: link.sender.clone(), hosted: BTreeMap::new(), acting: None };
     let mut idle = true;
     loop {
-        publish(machine.current().map(|(_, kick, _)| kick));
+        publish(driver.machine.current().map(|(_, kick, _)| kick));
         let message = match messages.try_recv() {
             Ok(message) => Some(message),
-            Err(TryRecvError::Empty) if !idle => None,
+            Err(TryRecvError::Empty) if !idle && driver.acting.is_none() => None,
             Err(TryRecvError::Empty) => match messages.recv() {
                 Ok(message) => Some(message),
                 Err(_) => return,
             },
             Err(TryRecvError::Disconnected) => return,
         };
-        if let Some(Message { ask, answer }) = message {
-            let result = match ask {
-                Ask::Stop => return,
-                Ask::Request(request) => machine.request(request).map(Answer::Response),
-                Ask::AddModules(bundle) => {
-                    machine.add_modules(&bundle).map(|()| Answer::Response(Response::Done))
+        match message {
+            Some(Message::Ask { ask: Ask::Stop, .. }) => return,
+            Some(Message::Ask { ask, answer }) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(driver.asked(ask));
+                idle = false;
+            }
+            Some(Message::Deed(thread, deed)) => {
+                driver.done(thread, deed);
+                idle = false;
+            }
+            None => match driver.machine.run() {
+                Ok(Progress::Host(thread)) => driver.give_turn(thread),
+                Ok(progress) => idle = progress == Progress::Idle,
+                // Later requests will say what is wrong with the machine.
+                Err(_) => idle = true,
+            },
+        }
+        driver.leave_the_dead();
+    }
+}
+
+/// A machine, and the host code that runs on it.
+struct Driver {
+    machine: Machine,
+    /// For the code, to say what it does next.
+    sender: Sender<Message>,
+    /// The way to the code of each live host thread that this process runs.
+    hosted: BTreeMap<ThreadId, Sender<Turn>>,
+    /// The one whose code runs now: the machine waits for its next hypercall.
+    acting: Option<ThreadId>,
+}
+
+impl Driver {
+    fn asked(&mut self, ask: Ask) -> Result<Answer, BackendError> {
+        match ask {
+            Ask::Request(request) => self.machine.request(request).map(Answer::Response),
+            Ask::AddModules(bundle) => {
+                self.machine.add_modules(&bundle).map(|()| Answer::Response(Response::Done))
+            }
+            Ask::Spawn { name, body } => self.spawn(name, body).map(Answer::Response),
+            Ask::Log => self.machine.log().map(|log| Answer::Log(Box::new(log))),
+            Ask::Stop => Ok(Answer::Response(Response::Done)),
+        }
+    }
+
+    fn spawn(&mut self, name: String, body: Body) -> Result<Response, BackendError> {
+        let created = self.machine.request(Request::CreateHostDomain { name, service: None })?;
+        if let Response::HostDomain(domain, thread) = created {
+            match hosted::start(domain, thread, body, self.sender.clone()) {
+                Ok(turns) => drop(self.hosted.insert(thread, turns)),
+                Err(error) => {
+                    self.machine.request(Request::Destroy(domain))?;
+                    return Err(LifecycleError::Exhausted(error.to_string()).into());
                 }
-                Ask::Log => machine.log().map(|log| Answer::Log(Box::new(log))),
-            };
-            // Whoever asked may have gone.
-            let _ = answer.send(result);
-            idle = false;
-            continue;
+            }
         }
-        match machine.run() {
-            Ok(progress) => idle = progress == Progress::Idle,
-            // Later requests will say what is wrong with the machine.
-            Err(_) => idle = true,
+        Ok(created)
+    }
+
+    /// Lets the code of a host thread go on, with how its last hypercall ended.
+    fn give_turn(&mut self, thread: ThreadId) {
+        let result = self.machine.request(Request::HostResult(thread));
+        if let (Some(turns), Ok(Response::HostResult(result))) = (self.hosted.get(&thread), result)
+            && turns.send(Turn::Result(result)).is_ok()
+        {
+            self.acting = Some(thread);
+        } else {
+            self.give_up(thread);
         }
+    }
+
+    /// Does what the code of a host thread asks for. One that has ended meanwhile can ask for
+    /// nothing.
+    fn done(&mut self, thread: ThreadId, deed: Deed) {
+        if self.acting != Some(thread) {
+            return;
+        }
+        let request = match deed {
+            Deed::Access(request) => {
+                let response = self.machine.request(request);
+                if let (Some(turns), Ok(response)) = (self.hosted.get(&thread), response) {
+                    // Its end is a deed of its own.
+                    let _ = turns.send(Turn::Response(response));
+                } else {
+                    self.give_up(thread);
+                }
+                return;
+            }
+            Deed::Call(call) => Request::HostCall { thread, call },
+            Deed::Panicked(message) => Request::HostPanicked { thread, message },
+        };
+        self.acting = None;
+        if self.machine.request(request).is_err() {
+            self.give_up(thread);
+        }
+    }
+
+    /// Nobody makes the thread's hypercalls.
+    fn give_up(&mut self, thread: ThreadId) {
+        self.acting = self.acting.filter(|&acting| acting != thread);
+        // It may have ended already.
+        let _ = self.machine.request(Request::Kill(thread));
+    }
+
+    /// Forgets the code of threads that have ended: its calls fail from then on.
+    fn leave_the_dead(&mut self) {
+        let machine = &mut self.machine;
+        self.hosted.retain(|&thread, _| match machine.request(Request::Report(thread)) {
+            Ok(Response::Report(report)) => report.state != ThreadState::Dead,
+            _ => false,
+        });
+        self.acting = self.acting.filter(|acting| self.hosted.contains_key(acting));
     }
 }

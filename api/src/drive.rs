@@ -9,14 +9,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use native_vmx::KickHandle;
+use native_vmx::{KickHandle, NativeArch};
 use shared_model::arch::Kick as _;
 use shared_model::bundle::Bundle;
 use shared_model::domain::{LifecycleError, ThreadId};
 use shared_model::event::Log;
+use shared_model::microkernel::{Schedule, exit_order};
 use shared_model::session::{Progress, Request};
 
 use crate::backend::{Backend, BackendError, Machine};
+use crate::parallel::{self, Cancel};
 
 /// A finished run.
 #[derive(Debug)]
@@ -39,9 +41,25 @@ pub fn run(
     backend: Backend,
     timeout: Option<Duration>,
 ) -> Result<Run, BackendError> {
+    run_scheduled(bundle, backend, timeout, Schedule::Cooperative)
+}
+
+/// As [`run`], with threads that take turns in another order than the usual one.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_scheduled(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+    schedule: Schedule,
+) -> Result<Run, BackendError> {
     // Worlds come from elsewhere than files too; a wrong one is refused alike everywhere.
     bundle.world.validate().map_err(LifecycleError::Load)?;
     let mut machine = Machine::open(backend, bundle)?;
+    if !schedule.is_cooperative() {
+        machine.request(Request::Schedule(schedule))?;
+    }
     machine.request(Request::Boot)?;
     let start = Instant::now();
     let limit = Duration::from_millis(bundle.world.limits.milliseconds);
@@ -58,6 +76,31 @@ pub fn run(
     let retired = machine.retired();
     machine.request(Request::Finish)?;
     Ok(Run { log: machine.log()?, elapsed, retired })
+}
+
+/// Runs a bundle's world on hardware, with a processor for each of its threads, until nothing can run
+/// any more, or until `timeout` (by default the world's own limit) or somebody else ends it.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_parallel(
+    bundle: &Bundle,
+    timeout: Option<Duration>,
+    cancel: &Cancel,
+) -> Result<Run, BackendError> {
+    bundle.world.validate().map_err(LifecycleError::Load)?;
+    let limit = Duration::from_millis(bundle.world.limits.milliseconds);
+    let machine = NativeArch::new()?;
+    let (log, elapsed) = parallel::run_on(machine, bundle, timeout.unwrap_or(limit), cancel)?;
+    Ok(Run { log, elapsed, retired: None })
+}
+
+/// Repeats a run in the simulator: exits take effect in the order in which the log has them.
+///
+/// # Errors
+/// As [`run`].
+pub fn replay(bundle: &Bundle, log: &Log, timeout: Option<Duration>) -> Result<Run, BackendError> {
+    run_scheduled(bundle, Backend::Sim, timeout, Schedule::Recorded(exit_order(log)))
 }
 
 fn drive(machine: &mut Machine, deadline: Option<Instant>) -> Result<(), BackendError> {
@@ -80,6 +123,10 @@ fn drive(machine: &mut Machine, deadline: Option<Instant>) -> Result<(), Backend
         let progress = machine.run()?;
         if progress == Progress::Idle {
             return Ok(());
+        }
+        if let Progress::Host(thread) = progress {
+            // A world's host domains run services, so nobody is there to make its calls.
+            machine.request(Request::Kill(thread))?;
         }
         let now = Instant::now();
         if let Progress::Kicked(thread) = progress {

@@ -34,11 +34,14 @@ pub mod call;
 pub mod differential;
 mod domains;
 mod drive;
+mod hosted;
+pub mod parallel;
 pub mod store;
 
 pub use backend::{Backend, BackendError, available};
 pub use domains::{Domain, Error, Host, Thread};
-pub use drive::{Run, run};
+pub use drive::{Run, replay, run, run_parallel, run_scheduled};
+pub use hosted::{HostContext, HostError};
 
 pub use shared_model as model;
 

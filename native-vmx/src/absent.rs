@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use shared_model::address::{Frame, GuestPhysical};
-use shared_model::arch::{Arch, ArchError, DomainId, Kick, ThreadId};
+use shared_model::arch::{Arch, ArchError, DomainId, Kick, Parallel, Runner, ThreadId};
 use shared_model::exit::Exit;
 use shared_model::registers::{Registers, SystemRegisters};
 use shared_model::rights::Rights;
@@ -108,5 +108,33 @@ impl Arch for NativeArch {
     }
     fn kicker(&self, _: ThreadId) -> KickHandle {
         match self.0 {}
+    }
+}
+
+/// Cannot be made on this platform.
+#[derive(Debug)]
+pub struct NativeRunner(Infallible);
+
+/// Cannot be made on this platform.
+#[derive(Debug)]
+pub struct NativeRaw(Infallible);
+
+impl Runner for NativeRunner {
+    type Raw = NativeRaw;
+
+    fn run(&mut self) -> NativeRaw {
+        match self.0 {}
+    }
+}
+
+impl Parallel for NativeArch {
+    type Raw = NativeRaw;
+    type Runner = NativeRunner;
+
+    fn runner(&self, _: ThreadId) -> NativeRunner {
+        match self.0 {}
+    }
+    fn complete(&mut self, _: ThreadId, raw: NativeRaw) -> Exit {
+        match raw.0 {}
     }
 }

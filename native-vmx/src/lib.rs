@@ -20,11 +20,11 @@ mod report;
 #[allow(unsafe_code, reason = "talking to KVM and mapping memory are system calls")]
 mod kvm;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub use kvm::{KickHandle, NativeArch, probe};
+pub use kvm::{KickHandle, NativeArch, NativeRaw, NativeRunner, probe};
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 mod absent;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub use absent::{KickHandle, NativeArch, probe};
+pub use absent::{KickHandle, NativeArch, NativeRaw, NativeRunner, probe};
 
 pub use report::{Capability, HostClass, HostReport, Measured, Unavailable};

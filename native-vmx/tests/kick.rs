@@ -2,69 +2,17 @@
 
 mod machine;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use machine::{CALL_LOOP, SPIN};
+use machine::{CALL_LOOP, Delays, SPIN, Watchdog};
 use shared_model::arch::{Arch, DomainId, Kick, ThreadId};
 use shared_model::exit::Exit;
 
 const D: DomainId = DomainId(0);
 const T: ThreadId = ThreadId(0);
-
-/// One test at a time: a guest that spins takes a whole processor, and so does a kicker.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Ends the process if the test hangs: a lost kick would spin for ever.
-struct Watchdog {
-    done: Arc<AtomicBool>,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Watchdog {
-    fn new(limit: Duration) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = Arc::new(AtomicBool::new(false));
-        let seen = done.clone();
-        thread::spawn(move || {
-            let start = Instant::now();
-            while start.elapsed() < limit {
-                if seen.load(Ordering::Relaxed) {
-                    return;
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-            eprintln!("a kick was lost: the guest still spins");
-            std::process::abort();
-        });
-        Self { done, _turn: turn }
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Delays from nothing to a few hundred microseconds, so that kicks fall before, into and
-/// after every step of the loop. A fixed sequence (xorshift), so that runs are alike.
-struct Delays(u64);
-
-impl Delays {
-    fn wait(&mut self) {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let nanoseconds = (self.0 % 300_000) >> (self.0 >> 32 & 15);
-        let until = Instant::now() + Duration::from_nanos(nanoseconds);
-        while Instant::now() < until {
-            thread::yield_now();
-        }
-    }
-}
 
 /// Kicks `count` times, each after the one before was answered.
 fn storm(code: &[u8], count: u64) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use machine::CALL_LOOP;
 use shared_model::address::{Frame, GuestPhysical, PAGE_SIZE};
-use shared_model::arch::{Arch, DomainId, Kick, ThreadId};
+use shared_model::arch::{Arch, DomainId, Kick, Parallel, Runner, ThreadId};
 use shared_model::exit::Exit;
 use shared_model::layout::PHYSICAL_SIZE;
 use shared_model::rights::Rights;
@@ -61,8 +61,10 @@ fn dropping_the_machine_drops_everything(mut arch: native_vmx::NativeArch) {
     machine::thread(&mut arch, ThreadId(1000), domain, &system);
     assert!(matches!(arch.run(ThreadId(1000), 0), Exit::Hypercall { .. }));
     let _kick = arch.kicker(ThreadId(1000));
+    let mut runner = arch.runner(ThreadId(1000));
     drop(arch);
     assert_eq!((mappings("kvm-vcpu"), mappings("lcd-frames")), (0, 0));
+    runner.run();
 }
 
 /// Every other page is a mapping of its own for the host, which limits their number.

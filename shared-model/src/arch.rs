@@ -18,9 +18,14 @@
 //!   pages. Nothing of the instruction is written; a repeated string instruction has done
 //!   its completed iterations, and its registers say how many.
 //! - Page tables come from the model with their accessed and dirty bits set, so a backend
-//!   never has to write one. They, and the system pages of [`crate::boot`], are never
-//!   unmapped while a thread exists, and lead to nothing at or above
-//!   [`crate::layout::PHYSICAL_SIZE`].
+//!   never has to write one. They, and the descriptor tables and gates of [`crate::boot`], are
+//!   never unmapped while a thread of the domain exists, and lead to nothing at or above
+//!   [`crate::layout::PHYSICAL_SIZE`]. They do not change after the domain's first thread was
+//!   created: they lead to the areas of all threads that may ever be.
+//! - The pages of a thread's area (its task segment and exception stack among them, see
+//!   [`crate::layout::thread_of`]) are mapped before the thread is created, perhaps while others
+//!   of the domain exist, and stay as long as it exists. Afterwards they stay mapped too, and are
+//!   written anew before [`Arch::run`] for the next thread with the same area.
 //! - The error code of a page fault is what the domain's own tables explain, whatever else
 //!   a host has in its own.
 //! - After an exception, the last 48 bytes of the exception-stack page are zero: what a
@@ -131,4 +136,55 @@ pub trait Arch {
     fn run(&mut self, thread: ThreadId, budget: u64) -> Exit;
     /// A handle that stops the thread.
     fn kicker(&self, thread: ThreadId) -> Self::Kick;
+}
+
+/// A backend whose threads can run at the same time, each on a host thread of its own.
+///
+/// A driver keeps the machine behind one lock. The host thread of each thread runs it without
+/// that lock, and takes it to have what came of the run made an exit, and to handle it:
+///
+/// ```text
+/// loop {
+///     raw = runner.run()
+///     lock the machine; stop if the thread is gone
+///     exit = machine.complete(thread, raw); handle it
+///     unlock; wait while the thread is blocked
+/// }
+/// ```
+///
+/// What [`Arch`] promises holds for threads that run elsewhere at the moment of the call:
+///
+/// - [`Arch::map`] and [`Arch::unmap`] are effective on return, without stopping anybody.
+/// - [`Arch::registers`], [`Arch::set_registers`] and [`Arch::thread_destroy`] stop the thread,
+///   wait until it has left its guest, and only then act. Its run ends as if kicked.
+/// - After [`Arch::thread_destroy`], its runner enters the guest no more.
+/// - [`Arch::run`] excludes the thread's runner, as the machine's owner holds the machine.
+///
+/// So [`Exit::Kicked`] may come without a kick. It then says that nothing has happened, and
+/// that the thread may be run again; so does one for a refused access that another thread's
+/// mapping has allowed in the meantime.
+pub trait Parallel: Arch {
+    /// What a run left behind, before it is made sense of.
+    type Raw: Send;
+    /// A thread's processor, as the host thread that runs it holds it.
+    type Runner: Runner<Raw = Self::Raw>;
+
+    /// A runner of the thread. One at a time is of use.
+    fn runner(&self, thread: ThreadId) -> Self::Runner;
+    /// Makes an exit of what [`Runner::run`] returned. The thread still exists and has not run
+    /// since. If its registers were read or set since, the exit is that of the run all the
+    /// same.
+    fn complete(&mut self, thread: ThreadId, raw: Self::Raw) -> Exit;
+}
+
+/// Runs one thread of a [`Parallel`] machine.
+///
+/// It may outlive the thread and the machine.
+pub trait Runner: Send {
+    /// What a run left behind.
+    type Raw: Send;
+
+    /// Runs until something happens. Takes no lock that the machine's owner could hold while
+    /// it waits for this thread, and returns at once if the thread is gone.
+    fn run(&mut self) -> Self::Raw;
 }

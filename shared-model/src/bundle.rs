@@ -16,7 +16,7 @@ use crate::loader::Module;
 use crate::world::World;
 
 const MAGIC: &[u8; 4] = b"lcdb";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A file of a bundle.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -132,7 +132,8 @@ impl Bundle {
 #[cfg(test)]
 mod tests {
     use super::Bundle;
-    use crate::world::{DomainGrant, DomainPlan, World};
+    use crate::rights::Rights;
+    use crate::world::{CapPlan, DomainPlan, World};
     use alloc::vec::Vec;
     use proptest::prelude::{any, proptest};
 
@@ -159,19 +160,37 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_leaves_out_what_has_a_default_is_read() {
+        let world = r#"{"name":"w","domain":[{"name":"main","module":"a.ko"}]}"#;
+        let json = alloc::format!(r#"{{"world":{world},"files":[],"modules":{{}}}}"#);
+        let mut bytes = Vec::from(*super::MAGIC);
+        bytes.extend(super::VERSION.to_le_bytes());
+        bytes.extend((json.len() as u32).to_le_bytes());
+        bytes.extend(json.bytes());
+        let read = Bundle::decode(&bytes).unwrap().world;
+        let same = World::single(DomainPlan::new("main", "a.ko"));
+        assert_eq!(read, World { name: "w".into(), ..same });
+        // Another version means another shape, which is not guessed at.
+        bytes[4] = 1;
+        assert!(Bundle::decode(&bytes).is_err());
+    }
+
+    #[test]
     fn a_world_that_no_file_could_declare_is_refused() {
         let refused = |change: fn(&mut World)| {
             let mut bundle = bundle();
             change(&mut bundle.world);
             alloc::format!("{}", Bundle::decode(&bundle.encode()).unwrap_err())
         };
-        assert!(refused(|world| world.domains[0].call = Some(Vec::new())).contains("domain 0"));
+        assert!(
+            refused(|world| world.domains[0].call = Some(Vec::new())).contains("domain[0].call")
+        );
         assert!(refused(|world| world.domains.push(world.domains[0].clone())).contains("already"));
-        let grant =
-            DomainGrant { slot: 1, name: "nobody".into(), rights: crate::rights::Rights::ALL };
+        let nobody = refused(|world| {
+            world.domains[0].caps.push(CapPlan::new("nobody", Rights::READ));
+        });
+        assert!(nobody.contains("domain[0].caps[0].object: nothing is named `nobody`"), "{nobody}");
         let mut bundle = bundle();
-        bundle.world.domains[0].domains.push(grant);
-        assert!(Bundle::decode(&bundle.encode()).is_err());
         // A machine for domains that are created later has none in its world.
         bundle.world.domains.clear();
         assert_eq!(Bundle::decode(&bundle.encode()), Ok(bundle));

@@ -76,6 +76,18 @@ pub fn compare(left: &Log, right: &Log) -> Verdict {
             context: Vec::new(),
         }));
     }
+    // A run that repeats another one's order is to be compared with that.
+    let schedules = [&left.header.schedule, &right.header.schedule];
+    if schedules[0] != schedules[1] && !schedules.iter().any(|schedule| schedule.is_recorded()) {
+        let [left, right] = schedules;
+        return Verdict::Diverge(Box::new(Divergence {
+            index: 0,
+            fields: alloc::vec![format!("schedule: {left} and {right}")],
+            left: None,
+            right: None,
+            context: Vec::new(),
+        }));
+    }
     let stopped = Stopped::new(left, right);
     let flags = UndefinedFlags::new(left, right);
     let (mut left, mut right) = (Side::new(left, &stopped), Side::new(right, &stopped));

@@ -22,6 +22,7 @@
 mod control;
 mod faults;
 mod memory;
+mod recycling;
 mod traps;
 
 use alloc::collections::BTreeMap;
@@ -116,6 +117,10 @@ cases! {
         code_changed_through_an_alias_is_what_runs
         the_first_and_the_last_page_are_ordinary
         a_domain_can_go_while_pages_are_mapped;
+    recycling:
+        a_thread_sees_nothing_of_the_one_before
+        a_thread_starts_fresh_however_the_one_before_ended
+        each_thread_has_its_own_system_registers;
 }
 
 /// Runs every case, each on a machine of its own, and says how many there were. `before` is

@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::abi::{Hypercall, Status};
+use crate::abi::{Hypercall, Received, Status, utcb};
 use crate::address::{Frame, GuestPhysical, GuestVirtual};
 use crate::capability::{Object, SpaceId};
 use crate::domain::{DomainId, ThreadId};
-use crate::exit::End;
+use crate::exit::{End, KillReason};
+use crate::microkernel::Schedule;
 use crate::registers::Registers;
 use crate::rights::Rights;
 
@@ -94,6 +95,101 @@ pub enum EventKind {
         /// Its result.
         status: Status,
     },
+    /// A hypercall that waited, or took several turns, is over.
+    Completed {
+        /// Which one.
+        call: Hypercall,
+        /// How it ended.
+        status: Status,
+    },
+    /// A message went from the event's thread to another.
+    Message {
+        /// Who received it.
+        to: ThreadId,
+        /// The badge it came with.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        badge: u64,
+        /// What the receiver is told it is.
+        received: Received,
+        /// The message registers.
+        words: [u64; utcb::REGISTERS],
+        /// Capability registers that arrived, a bit each.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        arrived: u64,
+        /// Those that could not be passed on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        failed: u64,
+    },
+    /// A notification, or one side's doorbell of a channel, was signalled.
+    Signalled {
+        /// Which one.
+        object: Object,
+        /// For a channel, the side that hears it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        side: Option<usize>,
+        /// The bits that were added.
+        bits: u64,
+    },
+    /// A thread was created after the domain's first.
+    ThreadCreated {
+        /// Its number within the domain.
+        index: u32,
+    },
+    /// A thread was suspended.
+    ThreadSuspended {
+        /// Its number within the domain.
+        index: u32,
+    },
+    /// A thread was resumed.
+    ThreadResumed {
+        /// Its number within the domain.
+        index: u32,
+    },
+    /// A thread's fault is sent to the domain's fault endpoint instead of ending the thread.
+    Faulted {
+        /// What it is.
+        fault: KillReason,
+        /// Its instruction pointer.
+        rip: u64,
+    },
+    /// Nothing could run, so time went on to when something can.
+    TimeAdvanced {
+        /// The tick.
+        to: u64,
+    },
+    /// A device raised an interrupt.
+    Interrupt {
+        /// Its line.
+        line: u8,
+    },
+    /// A device was written to, and shows it to the outside.
+    DeviceOutput {
+        /// The device's name.
+        device: String,
+        /// The bytes, in hexadecimal.
+        hex: String,
+    },
+    /// A domain used a port through a capability.
+    Port {
+        /// The port.
+        port: u16,
+        /// Bytes.
+        width: u8,
+        /// Whether it wrote.
+        write: bool,
+        /// What was read or written.
+        value: u32,
+    },
+    /// A thread asked for its registers and the top of its stack to be shown.
+    Dumped {
+        /// The registers.
+        registers: Registers,
+        /// Words from the stack pointer upwards.
+        stack: Vec<u64>,
+        /// The function it is in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+    },
     /// A page appeared in the domain's guest-physical space after it was built.
     Mapped {
         /// Where.
@@ -118,6 +214,9 @@ pub enum EventKind {
         object: Object,
         /// What it allows.
         rights: Rights,
+        /// Its badge.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        badge: u64,
     },
     /// A capability left a slot. The domain is the one whose slot it was.
     CapabilityRemoved {
@@ -127,6 +226,11 @@ pub enum EventKind {
         slot: u64,
         /// What it named.
         object: Object,
+    },
+    /// The event's domain held memory that the host lent, and now no domain does.
+    LentReturned {
+        /// The memory's first frame.
+        memory: Frame,
     },
     /// The thread will not run any more.
     Ended {
@@ -170,6 +274,11 @@ pub enum EventKind {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl EventKind {
     /// The word that the log calls it by.
     pub const fn word(&self) -> &'static str {
@@ -182,10 +291,23 @@ impl EventKind {
             Self::Call { .. } => "call",
             Self::Return { .. } => "return",
             Self::Hypercall { .. } => "hypercall",
+            Self::Completed { .. } => "completed",
+            Self::Message { .. } => "message",
+            Self::Signalled { .. } => "signalled",
+            Self::ThreadCreated { .. } => "thread_created",
+            Self::ThreadSuspended { .. } => "thread_suspended",
+            Self::ThreadResumed { .. } => "thread_resumed",
+            Self::Faulted { .. } => "faulted",
+            Self::TimeAdvanced { .. } => "time_advanced",
+            Self::Interrupt { .. } => "interrupt",
+            Self::DeviceOutput { .. } => "device_output",
+            Self::Port { .. } => "port",
+            Self::Dumped { .. } => "dumped",
             Self::Mapped { .. } => "mapped",
             Self::Unmapped { .. } => "unmapped",
             Self::CapabilityAdded { .. } => "capability_added",
             Self::CapabilityRemoved { .. } => "capability_removed",
+            Self::LentReturned { .. } => "lent_returned",
             Self::Ended { .. } => "ended",
             Self::DomainDestroyed => "domain_destroyed",
             Self::Buffer { .. } => "buffer",
@@ -200,7 +322,7 @@ impl EventKind {
     pub fn written(&self) -> Option<Vec<u8>> {
         match self {
             Self::Hypercall {
-                call: Some(Hypercall::ConsoleWrite),
+                call: Some(Hypercall::ConsoleWrite | Hypercall::ConsolePut),
                 text,
                 bytes,
                 status: Status::Ok,
@@ -268,6 +390,9 @@ pub struct LogHeader {
     pub world: String,
     /// Digest of the world and all its modules: what the log is a log of.
     pub inputs: Digest,
+    /// In which order threads took turns.
+    #[serde(default, skip_serializing_if = "Schedule::is_cooperative")]
+    pub schedule: Schedule,
 }
 
 /// A whole log.
@@ -348,7 +473,13 @@ mod tests {
 
     fn log() -> Log {
         let inputs = Digest::of([b"abc".as_slice()]);
-        let header = LogHeader { lcd_log: 1, backend: "sim".into(), world: "test".into(), inputs };
+        let header = LogHeader {
+            lcd_log: 1,
+            backend: "sim".into(),
+            world: "test".into(),
+            inputs,
+            schedule: crate::microkernel::Schedule::Cooperative,
+        };
         let fault = KillReason::Fault {
             address: GuestVirtual(0x4000_0000),
             guest_physical: GuestPhysical(0x4000_0000),

@@ -128,12 +128,21 @@ pub enum KillReason {
     },
     /// Its processor shut down.
     Shutdown,
-    /// Somebody asked for it.
+    /// It was a host thread, and its code broke down.
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+    /// Somebody asked for it from outside.
     Killed,
+    /// A thread asked for it, by a hypercall.
+    Terminated,
     /// The run's limit of instructions, events or time was reached.
     Timeout,
     /// Its domain was destroyed.
     Destroyed,
+    /// The run is over, and it was waiting for something that nobody is left to do.
+    Stuck,
 }
 
 impl KillReason {
@@ -174,15 +183,18 @@ impl End {
                 KillReason::Port { .. } => "port",
                 KillReason::Unsupported { .. } => "unsupported",
                 KillReason::Shutdown => "shutdown",
+                KillReason::Panicked { .. } => "panicked",
                 KillReason::Killed => "killed",
+                KillReason::Terminated => "terminated",
                 KillReason::Timeout => "timeout",
                 KillReason::Destroyed => "destroyed",
+                KillReason::Stuck => "stuck",
             },
         }
     }
 
     /// Every word that [`End::word`] can say.
-    pub const WORDS: [&'static str; 10] = [
+    pub const WORDS: [&'static str; 13] = [
         "exit",
         "exception",
         "fault",
@@ -190,9 +202,12 @@ impl End {
         "port",
         "unsupported",
         "shutdown",
+        "panicked",
         "killed",
+        "terminated",
         "timeout",
         "destroyed",
+        "stuck",
     ];
 
     /// See [`KillReason::is_asynchronous`].
@@ -257,11 +272,14 @@ impl fmt::Display for End {
             KillReason::Port { port } => write!(f, "misused port {port:#x}"),
             KillReason::Unsupported { what } => write!(f, "unsupported: {what}"),
             KillReason::Shutdown => f.write_str("processor shut down"),
+            KillReason::Panicked { message } => write!(f, "panicked: {message}"),
             KillReason::Killed => f.write_str("killed"),
+            KillReason::Terminated => f.write_str("ended by a thread"),
             KillReason::Timeout => {
                 f.write_str("the run reached its limit of instructions, events or time")
             }
             KillReason::Destroyed => f.write_str("domain destroyed"),
+            KillReason::Stuck => f.write_str("waited for something that nobody could do any more"),
         }
     }
 }

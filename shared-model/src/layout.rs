@@ -5,16 +5,20 @@
 //! 0x0000_0000  nothing                0x1000_0000  linked modules (relocatable)
 //! 0x0000_1000  page tables, system    0x3000_0000  imports nobody provides: never mapped
 //!              pages, images          system block (0x4000_0000 unless an executable is there)
-//! 0x4000_0000  data window              + 0x0000_0000  data window    read, write
-//! 0x6000_0000  code window              + 0x2000_0000  code window    read, execute
-//! 0x8000_0000  end                      + 0x3000_0000  descriptor tables, gates
-//!                                       + 0x3100_0000  thread areas, 1 MiB apart
-//!                                       + 0x3800_0000  arguments of a call
+//! 0x3fd0_0000  further arguments        + 0x0000_0000  data window    read, write
+//! 0x3fe0_0000  thread areas             + 0x2000_0000  code window    read, execute
+//! 0x4000_0000  data window              + 0x3000_0000  descriptor tables, gates
+//! 0x6000_0000  code window              + 0x3000_8000  boot information
+//! 0x8000_0000  end                      + 0x3010_0000  arguments of further threads
+//!                                       + 0x3100_0000  thread areas, 128 KiB apart
+//!                                       + 0x3800_0000  arguments of the first thread
 //! ```
 //!
 //! Guest page tables are built once. The windows are mapped in full from the start, in
 //! large pages; a page capability mapped into a window appears there, and disappears
-//! when it is unmapped or revoked, without any guest page table changing.
+//! when it is unmapped or revoked, without any guest page table changing. The areas of all
+//! threads that a domain can have are in the tables as well, at a fixed place each; their pages
+//! appear below when the thread is created.
 
 use crate::address::{GuestPhysical, GuestVirtual, LOWER_HALF_END};
 use crate::rights::Rights;
@@ -23,6 +27,22 @@ use crate::rights::Rights;
 pub const PHYSICAL_SIZE: u64 = 0x8000_0000;
 /// The first guest-physical page that is ever mapped; page 0 never is.
 pub const PHYSICAL_FIRST: GuestPhysical = GuestPhysical(0x1000);
+
+/// Guest-physical start of the room for the arguments of further threads, whose pages appear as
+/// they are needed. What a domain is built from ends below it.
+pub const MORE_ARGUMENTS: GuestPhysical = GuestPhysical(0x3fd0_0000);
+/// Bytes in that room.
+pub const MORE_ARGUMENTS_SIZE: u64 = 0x10_0000;
+/// Guest-physical start of the thread areas, which end where the data window begins.
+pub const THREAD_AREAS: GuestPhysical = GuestPhysical(0x3fe0_0000);
+/// Bytes of guest-physical space from one thread's area to the next.
+const THREAD_AREA_SIZE: u64 = 0x1_0000;
+
+/// Whose thread area a guest-physical page belongs to.
+pub fn thread_of(page: GuestPhysical) -> Option<u32> {
+    let index = page.0.checked_sub(THREAD_AREAS.0)? / THREAD_AREA_SIZE;
+    u32::try_from(index).ok().filter(|&index| index < THREADS_MAX)
+}
 
 /// Guest-physical start of the data window.
 pub const DATA_WINDOW: GuestPhysical = GuestPhysical(0x4000_0000);
@@ -94,14 +114,28 @@ impl SystemBlock {
         GuestVirtual(self.base.0 + 0x2000_0000)
     }
 
-    /// The descriptor tables, the task segment and the gates, a page each.
+    /// The descriptor tables and the gates, a page each.
     pub const fn descriptors(self) -> GuestVirtual {
         GuestVirtual(self.base.0 + 0x3000_0000)
     }
 
-    /// The area of a domain's `index`-th thread: see [`ThreadPlaces`].
+    /// The domain's boot information, a page.
+    pub const fn boot_info(self) -> GuestVirtual {
+        GuestVirtual(self.base.0 + 0x3000_8000)
+    }
+
+    /// Where the buffers of further threads' arguments go.
+    pub const fn more_arguments(self) -> GuestVirtual {
+        GuestVirtual(self.base.0 + 0x3010_0000)
+    }
+
+    /// The area of a domain's `index`-th thread: see [`ThreadPlaces`]. It is below
+    /// [`THREADS_MAX`].
     pub const fn thread(self, index: u32) -> ThreadPlaces {
-        ThreadPlaces { base: GuestVirtual(self.base.0 + 0x3100_0000 + index as u64 * 0x10_0000) }
+        ThreadPlaces {
+            base: GuestVirtual(self.base.0 + 0x3100_0000 + index as u64 * 0x2_0000),
+            physical: GuestPhysical(THREAD_AREAS.0 + index as u64 * THREAD_AREA_SIZE),
+        }
     }
 
     /// Where the buffers of a call's arguments go.
@@ -113,9 +147,8 @@ impl SystemBlock {
     pub const ARGUMENTS_SIZE: u64 = 0x0800_0000;
 }
 
-/// Threads that a domain can have: their areas fill the room between the descriptor
-/// tables and the arguments.
-pub const THREADS_MAX: u32 = 0x70;
+/// Threads that a domain can have at a time: as many as have areas in its page tables.
+pub const THREADS_MAX: u32 = 32;
 /// Pages of a thread's stack.
 pub const STACK_PAGES: u64 = 8;
 
@@ -124,6 +157,7 @@ pub const STACK_PAGES: u64 = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ThreadPlaces {
     base: GuestVirtual,
+    physical: GuestPhysical,
 }
 
 impl ThreadPlaces {
@@ -156,12 +190,40 @@ impl ThreadPlaces {
     pub const fn stack_top(self) -> GuestVirtual {
         GuestVirtual(self.stack().0 + STACK_PAGES * 0x1000)
     }
+
+    /// The UTCB's guest-physical page.
+    pub const fn utcb_page(self) -> GuestPhysical {
+        self.physical
+    }
+
+    /// The guest-physical page that `gs` leads to.
+    pub const fn area_page(self) -> GuestPhysical {
+        GuestPhysical(self.physical.0 + 0x1000)
+    }
+
+    /// The task segment's guest-physical page.
+    pub const fn task_page(self) -> GuestPhysical {
+        GuestPhysical(self.physical.0 + 0x2000)
+    }
+
+    /// The guest-physical page for exception frames.
+    pub const fn exception_page(self) -> GuestPhysical {
+        GuestPhysical(self.physical.0 + 0x3000)
+    }
+
+    /// The guest-physical address of the stack's lowest page; the pages above follow it.
+    pub const fn stack_page(self) -> GuestPhysical {
+        GuestPhysical(self.physical.0 + 0x8000)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SYSTEM_DEFAULT, SYSTEM_SIZE, SystemBlock, THREADS_MAX};
-    use crate::address::GuestVirtual;
+    use super::{
+        DATA_WINDOW, MORE_ARGUMENTS, MORE_ARGUMENTS_SIZE, STACK_PAGES, SYSTEM_DEFAULT, SYSTEM_SIZE,
+        SystemBlock, THREAD_AREAS, THREADS_MAX, thread_of,
+    };
+    use crate::address::{GuestPhysical, GuestVirtual};
 
     #[test]
     fn the_system_block_avoids_what_is_taken() {
@@ -173,8 +235,28 @@ mod tests {
     }
 
     #[test]
-    fn thread_areas_end_before_the_arguments() {
+    fn thread_areas_are_apart_and_end_before_the_arguments() {
         let block = SystemBlock::place(&[]).unwrap();
         assert!(block.thread(THREADS_MAX - 1).stack_top() < block.arguments());
+        assert_eq!(block.thread(0).utcb().0, 0x7100_1000);
+        for index in 1..THREADS_MAX {
+            let (before, after) = (block.thread(index - 1), block.thread(index));
+            assert!(before.stack_top() < after.utcb());
+            assert_eq!(thread_of(after.utcb_page()), Some(index));
+            assert_eq!(thread_of(GuestPhysical(after.utcb_page().0 - 1)), Some(index - 1));
+        }
+        let last = block.thread(THREADS_MAX - 1).stack_page().0 + STACK_PAGES * 0x1000;
+        assert_eq!(last, DATA_WINDOW.0);
+        assert_eq!(thread_of(DATA_WINDOW), None);
+        assert_eq!(thread_of(GuestPhysical(THREAD_AREAS.0 - 1)), None);
+    }
+
+    #[test]
+    fn the_rooms_of_the_system_block_do_not_overlap() {
+        let block = SystemBlock::place(&[]).unwrap();
+        assert!(block.descriptors().0 + 0x3000 < block.boot_info().0);
+        assert!(block.boot_info() < block.more_arguments());
+        assert!(block.more_arguments().0 + MORE_ARGUMENTS_SIZE <= block.thread(0).utcb().0);
+        assert_eq!(MORE_ARGUMENTS.0 + MORE_ARGUMENTS_SIZE, THREAD_AREAS.0);
     }
 }

@@ -14,6 +14,9 @@ use crate::exit::{End, KillReason, exception_name};
 use crate::registers::{GENERAL_NAMES, Registers};
 use crate::world::World;
 
+/// The name of the serial port in the log.
+const SERIAL: &str = "serial";
+
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunReport {
@@ -21,6 +24,9 @@ pub struct RunReport {
     pub backend: String,
     /// Its domains, in the order of their creation.
     pub domains: Vec<DomainReport>,
+    /// What the serial port was given.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub serial: String,
     /// How many events the log has.
     pub events: usize,
 }
@@ -68,6 +74,7 @@ impl RunReport {
         let mut domains: BTreeMap<DomainId, DomainReport> = BTreeMap::new();
         let mut threads: BTreeMap<DomainId, BTreeMap<ThreadId, ThreadEnd>> = BTreeMap::new();
         let mut consoles: BTreeMap<DomainId, Vec<u8>> = BTreeMap::new();
+        let mut serial = Vec::new();
         for Event { domain, thread, kind } in &log.events {
             let report = domains.entry(*domain).or_insert_with(DomainReport::empty);
             // Of other events, the thread is who caused them: perhaps another domain's.
@@ -81,6 +88,11 @@ impl RunReport {
                     threads.entry(*domain).or_default().insert(*thread, end);
                 }
                 _ => {}
+            }
+            if let EventKind::DeviceOutput { device, hex } = kind
+                && device == SERIAL
+            {
+                serial.extend(crate::hex::decode(hex).unwrap_or_default());
             }
             if let Some(written) = kind.written() {
                 consoles.entry(*domain).or_default().extend(written);
@@ -100,6 +112,7 @@ impl RunReport {
         Self {
             backend: log.header.backend.clone(),
             domains: domains.into_values().collect(),
+            serial: String::from_utf8_lossy(&serial).into_owned(),
             events: log.events.len(),
         }
     }
@@ -111,10 +124,17 @@ impl RunReport {
 
     /// What a world's expectations do not find here, a line each.
     pub fn unmet(&self, world: &World) -> Vec<String> {
-        let unmet = |expectation: &crate::world::Expectation| match self.domain(&expectation.domain)
-        {
-            Some(domain) => expectation.check(domain.end(), &domain.console),
-            None => alloc::vec![format!("there was no domain named {}", expectation.domain)],
+        let unmet = |expectation: &crate::world::Expectation| {
+            let Some(name) = &expectation.domain else {
+                return expectation.check_serial(&self.serial);
+            };
+            match self.domain(name) {
+                Some(domain) => {
+                    let thread = expectation.thread.unwrap_or(0) as usize;
+                    expectation.check(domain.end_of(thread), &domain.console)
+                }
+                None => alloc::vec![format!("there was no domain named {name}")],
+            }
         };
         world.expect.iter().flat_map(unmet).collect()
     }
@@ -134,7 +154,12 @@ impl DomainReport {
 
     /// How its first thread ended.
     pub fn end(&self) -> Option<&End> {
-        self.threads.first()?.parsed.as_ref().map(|(end, _)| end)
+        self.end_of(0)
+    }
+
+    /// How one of its threads ended, of those that started in the order of their creation.
+    pub fn end_of(&self, thread: usize) -> Option<&End> {
+        self.threads.get(thread)?.parsed.as_ref().map(|(end, _)| end)
     }
 
     fn take(&mut self, kind: &EventKind) {

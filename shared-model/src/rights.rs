@@ -21,14 +21,17 @@ impl Rights {
     pub const EXECUTE: Self = Self(4);
     /// Pass the capability, or a weaker copy, on to another domain.
     pub const GRANT: Self = Self(8);
+    /// Make calls on an endpoint: be answered, once, without being able to pass other
+    /// capabilities.
+    pub const CALL: Self = Self(16);
     /// Every right there is.
-    pub const ALL: Self = Self(15);
+    pub const ALL: Self = Self(31);
     /// Read and write: ordinary data.
     pub const READ_WRITE: Self = Self(3);
     /// Read and execute: code.
     pub const READ_EXECUTE: Self = Self(5);
 
-    /// The rights in the low four bits of `bits`, or nothing if another bit is set.
+    /// The rights in the low five bits of `bits`, or nothing if another bit is set.
     pub const fn from_bits(bits: u64) -> Option<Self> {
         if bits & !(Self::ALL.0 as u64) == 0 { Some(Self(bits as u8)) } else { None }
     }
@@ -53,9 +56,9 @@ impl Rights {
         self.contains(Self::WRITE) && self.contains(Self::EXECUTE)
     }
 
-    /// The rights that a mapping can have: all but grant.
+    /// The rights that a mapping can have: all but grant and call.
     pub const fn for_mapping(self) -> Self {
-        Self(self.0 & !Self::GRANT.0)
+        Self(self.0 & !(Self::GRANT.0 | Self::CALL.0))
     }
 }
 
@@ -73,11 +76,16 @@ impl BitOr for Rights {
     }
 }
 
-const LETTERS: [(Rights, char); 4] =
-    [(Rights::READ, 'r'), (Rights::WRITE, 'w'), (Rights::EXECUTE, 'x'), (Rights::GRANT, 'g')];
+const LETTERS: [(Rights, char); 5] = [
+    (Rights::READ, 'r'),
+    (Rights::WRITE, 'w'),
+    (Rights::EXECUTE, 'x'),
+    (Rights::GRANT, 'g'),
+    (Rights::CALL, 'c'),
+];
 
 impl fmt::Display for Rights {
-    /// Four columns, as `ls` would print them: `rw-g`.
+    /// Five columns, as `ls` would print them: `rw-g-`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         LETTERS.iter().try_for_each(|&(right, letter)| {
             fmt::Write::write_char(f, if self.contains(right) { letter } else { '-' })
@@ -94,12 +102,14 @@ impl fmt::Debug for Rights {
 impl core::str::FromStr for Rights {
     type Err = String;
 
-    /// Reads letters of `rwxg` in any order; `-` stands for a missing one.
+    /// Reads letters of `rwxgc` in any order; `-` stands for a missing one.
     fn from_str(text: &str) -> Result<Self, String> {
         text.chars().filter(|&c| c != '-').try_fold(Self::NONE, |rights, c| {
             match LETTERS.iter().find(|(_, letter)| *letter == c) {
                 Some((right, _)) => Ok(rights | *right),
-                None => Err(alloc::format!("unknown right `{c}` in `{text}`: use letters of rwxg")),
+                None => {
+                    Err(alloc::format!("unknown right `{c}` in `{text}`: use letters of rwxgc"))
+                }
             }
         })
     }
@@ -123,11 +133,18 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for bits in 0..16 {
+        for bits in 0..32 {
             let rights = Rights::from_bits(bits).unwrap();
-            assert_eq!(alloc::format!("{rights}").parse(), Ok(rights));
+            let text = alloc::format!("{rights}");
+            assert_eq!((text.len(), text.parse()), (5, Ok(rights)));
         }
         assert!("rq".parse::<Rights>().is_err());
-        assert_eq!(Rights::from_bits(16), None);
+        assert_eq!(Rights::from_bits(32), None);
+    }
+
+    #[test]
+    fn a_mapping_can_only_have_what_the_processor_knows() {
+        assert_eq!(Rights::ALL.for_mapping(), Rights::READ_WRITE | Rights::EXECUTE);
+        assert_eq!((Rights::GRANT | Rights::CALL).for_mapping(), Rights::NONE);
     }
 }

@@ -19,7 +19,7 @@ use shared_model::session::{Progress, Session, handle_json};
 use crate::SimArch;
 
 /// Version of this interface.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 
 /// Exits between two looks at the budget, so that a thread that does nothing but hypercalls
 /// returns to the caller now and then.
@@ -113,13 +113,18 @@ pub extern "C" fn lcd_request() -> i32 {
     })
 }
 
-/// Runs about `budget` instructions. 0: nothing is ready any more; 1: there is more to do;
+/// Runs about `budget` instructions. 0: nothing is ready any more; 1: there is more to do; 2: it is
+/// the turn of a host thread without a service, whose number is the output, in decimal digits;
 /// negative: no session is open.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcd_run(budget: u64) -> i32 {
     with(|state| match state.session.as_mut().map(|session| session.run(budget, STEPS)) {
         Some(Progress::Idle) => 0,
         Some(Progress::More | Progress::Kicked(_)) => 1,
+        Some(Progress::Host(thread)) => {
+            state.output = thread.0.to_string().into_bytes();
+            2
+        }
         None => {
             state.output = no_session().into_bytes();
             -1

@@ -13,6 +13,7 @@ use native_vmx::HostReport;
 use serde::Serialize;
 
 use super::output::{Output, Tone, table};
+use super::turns::Turns;
 use super::{Code, duration};
 
 #[derive(clap::Args)]
@@ -25,6 +26,8 @@ pub(super) struct Arguments {
     /// Give each run up after so long [default: the world's own limit].
     #[arg(long, value_name = "T", value_parser = duration)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    turns: Turns,
     /// Only list the bundled worlds.
     #[arg(long)]
     list: bool,
@@ -48,7 +51,9 @@ pub(super) fn main(
         return list(output);
     }
     let host = native_vmx::probe();
-    let field = field(&arguments.backend);
+    let mut field = field(&arguments.backend);
+    arguments.turns.leave_out(&mut field);
+    let schedule = arguments.turns.of_worlds();
     let names: Vec<String> = match arguments.what.as_slice() {
         [] => WORLDS.iter().map(|world| world.name.to_owned()).collect(),
         given => given.to_vec(),
@@ -58,7 +63,12 @@ pub(super) fn main(
     for name in &names {
         progress.set_message(name.clone());
         cases.push(match assemble::anything(name, modules) {
-            Ok(bundle) => differential::case(&bundle, &field, arguments.timeout),
+            Ok(bundle) => match &schedule {
+                Some(schedule) => {
+                    differential::case_scheduled(&bundle, &field, arguments.timeout, schedule)
+                }
+                None => differential::case(&bundle, &field, arguments.timeout),
+            },
             Err(error @ assemble::AssembleError::Unavailable { .. }) => {
                 differential::skipped(name, error.to_string())
             }

@@ -15,6 +15,7 @@ mod host;
 mod inspect;
 mod output;
 mod run;
+mod turns;
 
 use output::Output;
 
@@ -43,7 +44,7 @@ Exit codes:
     1  run or call ended otherwise: a thread was killed, or its result was not 0
     2  the command line is wrong
    96  a world, a module or a backend could not be used
-  100  diff found a divergence";
+  100  diff, or run --parallel, found a divergence";
 
 /// Lightweight Capability Domains: run unmodified x86-64 modules in small isolated domains, on
 /// hardware or in a simulator, and see whether the two agree.

@@ -7,10 +7,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lcd::Backend;
 use lcd::assemble::{self, Modules};
+use lcd::model::bundle::Bundle;
+use lcd::model::compare::{Verdict, compare};
+use lcd::model::event::Log;
 use lcd::model::exit::{End, Exited};
+use lcd::model::microkernel::Schedule;
 use lcd::model::report::{DomainReport, RunReport, ThreadEnd};
+use lcd::parallel::Cancel;
+use serde::Serialize;
 
 use super::output::{Output, Spinner, Tone};
+use super::turns::Turns;
 use super::{Code, default_backend, duration};
 
 #[derive(clap::Args)]
@@ -26,6 +33,18 @@ pub(super) struct Arguments {
     /// Give up after so long: 10s, 500ms, 2m [default: the world's own limit].
     #[arg(long, value_name = "T", value_parser = duration)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    turns: Turns,
+}
+
+/// The JSON result.
+#[derive(Serialize)]
+struct Results<'a> {
+    #[serde(flatten)]
+    report: &'a RunReport,
+    /// What came of repeating the run in the simulator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeated: Option<&'a Verdict>,
 }
 
 pub(super) fn main(
@@ -34,18 +53,25 @@ pub(super) fn main(
     output: &Output,
 ) -> anyhow::Result<Code> {
     let bundle = assemble::anything(&arguments.what, modules)?;
-    let backend = default_backend(arguments.backend, output);
+    let backend = default_backend(arguments.turns.backend(arguments.backend)?, output);
     let spinner = Spinner::new(&format!("{} on {backend}", arguments.what));
-    let run = lcd::run(&bundle, backend, arguments.timeout)?;
+    let run = match arguments.turns.of_run(&bundle, backend) {
+        Schedule::Parallel => lcd::run_parallel(&bundle, arguments.timeout, &Cancel::default())?,
+        schedule => lcd::run_scheduled(&bundle, backend, arguments.timeout, schedule)?,
+    };
     drop(spinner);
     if let Some(path) = &arguments.log {
         fs::write(path, run.log.to_json_lines())
             .with_context(|| format!("cannot write the log to {}", path.display()))?;
     }
+    let repeated = match arguments.turns.is_parallel() {
+        true => Some(repeat(&bundle, &run.log, arguments)?),
+        false => None,
+    };
     let report = RunReport::from_log(&run.log);
     let unmet = report.unmet(&bundle.world);
     if output.is_json() {
-        output.json(&report)?;
+        output.json(&Results { report: &report, repeated: repeated.as_ref() })?;
     } else {
         for domain in &report.domains {
             output.print(human(domain, report.domains.len() > 1, output).trim_end())?;
@@ -53,8 +79,14 @@ pub(super) fn main(
         let count = report.events;
         output.note(&format!("{backend}: {count} events in {:.3} s", run.elapsed.as_secs_f64()));
     }
+    if let Some(verdict) = &repeated {
+        output.note(&in_words(verdict));
+    }
     for line in &unmet {
         eprintln!("{} {line}", output.error_label());
+    }
+    if let Some(Verdict::Diverge(_)) = repeated {
+        return Ok(Code::Diverge);
     }
     let as_expected = !bundle.world.expect.is_empty() && unmet.is_empty();
     let ended_well = report
@@ -63,6 +95,29 @@ pub(super) fn main(
         .filter_map(DomainReport::end)
         .all(|end| matches!(end, End::Exit(Exited { value: 0 })));
     Ok(if as_expected || (ended_well && unmet.is_empty()) { Code::Success } else { Code::Failure })
+}
+
+/// Repeats a parallel run in the simulator.
+fn repeat(bundle: &Bundle, log: &Log, arguments: &Arguments) -> anyhow::Result<Verdict> {
+    let _spinner = Spinner::new(&format!("{} again on {}", arguments.what, Backend::Sim));
+    let repeated = lcd::replay(bundle, log, arguments.timeout)?;
+    Ok(compare(log, &repeated.log))
+}
+
+fn in_words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Agree { compared } => {
+            format!("repeated in the simulator: all {compared} events agree")
+        }
+        Verdict::Poisoned { compared, why } => {
+            format!("repeated in the simulator: {compared} events agree, then: {why}")
+        }
+        Verdict::Diverge(divergence) => format!(
+            "repeated in the simulator: event {} differs: {}",
+            divergence.index,
+            divergence.fields.join("; ")
+        ),
+    }
 }
 
 fn human(domain: &DomainReport, name_it: bool, output: &Output) -> String {

@@ -120,8 +120,11 @@ fn a_world_file_with_a_mistake_shows_where() {
     for (rest, parts) in [
         ("pagse = []\n", &["line 5, column 1", "pagse"][..]),
         ("kill_after = { instructions = -1, milliseconds = 1 }\n", &["line 5, column"]),
-        ("domains = [{ slot = 1, name = \"x\", rights = \"r\" }]\n", &["line 2", "no domain"]),
-        ("[[expect]]\ndomain = \"main\"\nend = \"melted\"\n", &["line 5", "use one of exit"]),
+        ("caps = [{ object = \"x\", rights = \"r\" }]\n", &["line 5, column 20", "named `x`"]),
+        (
+            "[[expect]]\ndomain = \"main\"\nend = \"melted\"\n",
+            &["line 7, column 7", "use one of exit"],
+        ),
         ("[[", &["line 5"]),
     ] {
         let world = place.file("w.toml", format!("{start}{rest}"));

@@ -1,7 +1,7 @@
 //! From what KVM says to what it means, as far as that follows from the exit alone.
 //!
 //! Everything here is a pure function: the hot exit ([`Step::Hypercall`]) needs nothing
-//! else, and the cold ones are completed by [`super::explain`].
+//! else, and the cold ones are completed by [`mod@super::explain`].
 
 use std::io;
 

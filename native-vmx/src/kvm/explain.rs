@@ -33,6 +33,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) fs_base: u64,
     pub(crate) gs_base: u64,
     pub(crate) memory: &'a dyn Memory,
+    /// The mappings have changed since the run began.
+    pub(crate) outdated: bool,
 }
 
 /// The answer.
@@ -88,6 +90,9 @@ fn refusal(known: Option<(u64, bool)>, host: &str, scene: &Scene<'_>) -> Exit {
             let access = if write { Access::Write } else { Access::Read };
             Exit::Fault { address: GuestPhysical(address), from, access }
         }
+        // It was refused, and is not any more: another thread's doing. As nothing of the
+        // instruction has happened, the thread tries again.
+        None if scene.outdated => Exit::Kicked,
         None => unsupported(&format!("{host}, though every mapping allows"), from.0, scene),
     }
 }

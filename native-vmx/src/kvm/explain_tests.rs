@@ -30,7 +30,16 @@ fn at_gate(vector: u8, words: [u64; 6], cr2: u64) -> (Pages, Registers, u64) {
     (pages, registers, cr2)
 }
 
-fn run(step: Step, (pages, registers, cr2): (Pages, Registers, u64)) -> Explained {
+fn run(step: Step, scene: (Pages, Registers, u64)) -> Explained {
+    run_while(false, step, scene)
+}
+
+/// `outdated`: as if another thread had changed the mappings in the meantime.
+fn run_while(
+    outdated: bool,
+    step: Step,
+    (pages, registers, cr2): (Pages, Registers, u64),
+) -> Explained {
     let system = SystemRegisters {
         page_table_root: pages.root,
         gs_base: GuestVirtual(0),
@@ -41,7 +50,8 @@ fn run(step: Step, (pages, registers, cr2): (Pages, Registers, u64)) -> Explaine
         exception_stack: GuestPhysical(EXCEPTION_STACK),
     };
     let (fs_base, gs_base) = (0, 0);
-    explain(step, &Scene { system: &system, registers, cr2, fs_base, gs_base, memory: &pages })
+    let memory = &pages;
+    explain(step, &Scene { system: &system, registers, cr2, fs_base, gs_base, memory, outdated })
 }
 
 const FLAGS: u64 = 0x1_3202 | CF;
@@ -147,6 +157,10 @@ fn a_refusal_that_nothing_explains_is_unsupported() {
     let exit = run(REFUSED, scene).exit;
     let what = String::from("EFAULT, though every mapping allows `ud2` (0f 0b)");
     assert_eq!(exit, Exit::Unsupported { what, at: GuestVirtual(CODE) });
+    // Unless it may have been true a moment ago.
+    let mut scene = at_gate(0, [0; 6], 0);
+    scene.1.rip = CODE;
+    assert_eq!(run_while(true, REFUSED, scene).exit, Exit::Kicked);
     // Unless KVM said where.
     let mut scene = at_gate(0, [0; 6], 0);
     scene.1.rip = CODE;

@@ -4,15 +4,19 @@
 //! for the microkernel, and in each domain it is mapped to. An allocated frame has its page
 //! in the file from the start, so that a host without memory says so in an error and not
 //! in the middle of an access; a freed frame is a hole, so its memory is the host's again.
+//!
+//! Guests may run while all of this happens. Growth makes the file longer and maps more of it
+//! here, which no guest's mapping notices; a hole is punched only where no domain has a mapping
+//! left, and the pieces mapped here are never moved.
 
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
 
 use shared_model::address::{Frame, PAGE_SIZE};
 
+use super::copy;
 use super::mapping::Mapping;
 
 /// Frames in one piece of the file that this process maps: 64 MiB.
@@ -102,16 +106,16 @@ impl Frames {
     /// Copies out of a frame.
     pub(crate) fn read(&self, frame: Frame, offset: usize, bytes: &mut [u8]) {
         let from = self.place(frame, offset, bytes.len());
-        // SAFETY: `from` is valid for the length (bounds checked, rule 4 of `mapping`); a
-        // `&mut` slice cannot overlap a mapping to which no reference exists (rule 2).
-        unsafe { ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+        // SAFETY: `from` is mapped for the length (bounds checked, rule 4 of `mapping`), and no
+        // reference into it exists (rule 2). Guests may be changing it (rule 3).
+        unsafe { copy::load(from, bytes) };
     }
 
     /// Copies into a frame.
     pub(crate) fn write(&mut self, frame: Frame, offset: usize, bytes: &[u8]) {
         let to = self.place(frame, offset, bytes.len());
         // SAFETY: as in `read`.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        unsafe { copy::store(to, bytes) };
     }
 }
 

@@ -1,106 +1,54 @@
 //! Stopping a virtual processor from another thread, without losing a kick and without a
-//! lock.
-//!
-//! # The race, and why it is not lost
-//!
-//! Three variables, all accessed in one total order (`SeqCst`):
-//!
-//! - `wanted`: somebody kicked and nobody has answered yet. This is the truth.
-//! - `immediate_exit`, in the run page: makes the *next* `KVM_RUN` return (api.rst, section
-//!   5). The kernel reads it on the way in, once.
-//! - `runner`: the host thread that is about to be, or is, inside `KVM_RUN`; 0 if none.
-//!
-//! ```text
-//! kick                         run
-//! K1 wanted = true             R1 runner = me
-//! K2 immediate_exit = 1        R2 immediate_exit = 0        <-.
-//! K3 if runner != 0            R3 if wanted was true: done    |
-//!       signal that thread     R4 KVM_RUN; if interrupted, ---'
-//!                              R5 runner = 0
-//! ```
-//!
-//! Take a kick during a run, and look at where K2 falls:
-//!
-//! - *Before R2.* Then K1 is before R3, and R3 sees it.
-//! - *After R2, before the kernel reads the byte in R4.* `KVM_RUN` returns at once, and the
-//!   loop comes to R3, which sees K1.
-//! - *After the kernel has read the byte.* Then R1 is before K3, so K3 sees the runner and
-//!   signals it; its handler does nothing, but the signal ends `KVM_RUN`, or keeps it from
-//!   entering the guest: the kernel looks for signals after it has read the byte, and
-//!   until the guest is entered with interrupts off. The loop comes to R3.
-//! - *After R3 or R4 said something else.* `wanted` stays, and the next run's R3 sees it.
-//!
-//! A kick is answered once: R3 takes `wanted` in one exchange. A K2 or K3 that comes after
-//! its K1 was answered costs one more turn of the loop, or an interrupted system call of
-//! the same thread later; `immediate_exit` alone is never taken for a kick.
-//!
-//! The thread that K3 names may have ended, and its number may be a newer thread's of this
-//! process (never another process's: `tgkill` names both). That one sees a spurious
-//! interruption, which every caller of a blocking system call has to expect, and the
-//! handler restarts what can be restarted.
+//! lock: the words and the argument are in [`super::stop`], the signals are here.
 
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use shared_model::arch::Kick;
 
 use super::run_page::ExitByte;
-
-#[derive(Debug)]
-struct State {
-    wanted: AtomicBool,
-    runner: AtomicI32,
-    exit_byte: ExitByte,
-}
+use super::stop::Stop;
 
 /// Stops a thread of a [`super::NativeArch`]. Valid after the thread is gone, when it does
 /// nothing.
 #[derive(Debug, Clone)]
-pub struct KickHandle(Arc<State>);
+pub struct KickHandle(Arc<Stop<ExitByte>>);
 
 impl KickHandle {
     pub(crate) fn new(exit_byte: ExitByte) -> Self {
-        let (wanted, runner) = (AtomicBool::new(false), AtomicI32::new(0));
-        Self(Arc::new(State { wanted, runner, exit_byte }))
+        Self(Arc::new(Stop::new(exit_byte)))
     }
 
-    /// R1.
-    pub(crate) fn begin(&self, host: HostThread) {
-        self.0.runner.store(host.0, Ordering::SeqCst);
+    pub(crate) fn stop(&self) -> &Stop<ExitByte> {
+        &self.0
     }
 
-    /// R2 and R3: whether there was a kick, which is then answered.
-    pub(crate) fn rearm(&self) -> bool {
-        self.0.exit_byte.set(false);
-        // The load spares the common case the exchange.
-        self.0.wanted.load(Ordering::SeqCst) && self.0.wanted.swap(false, Ordering::SeqCst)
-    }
-
-    /// R5.
-    pub(crate) fn end(&self) {
-        self.0.runner.store(0, Ordering::SeqCst);
+    /// Asks for the processor itself, until [`Stop::release`].
+    pub(crate) fn claim(&self) {
+        signal_to(self.0.claim());
     }
 }
 
 impl Kick for KickHandle {
     fn kick(&self) {
-        self.0.wanted.store(true, Ordering::SeqCst); // K1
-        self.0.exit_byte.set(true); // K2
-        let runner = self.0.runner.load(Ordering::SeqCst); // K3
-        if runner != 0 {
-            // SAFETY: only numbers are passed; the handler for the signal is installed
-            // (a `HostThread` exists). A thread that is gone is an error to ignore.
-            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), runner, signal()) };
-        }
+        signal_to(self.0.kick());
+    }
+}
+
+/// Interrupts a host thread, unless it is none.
+fn signal_to(runner: i32) {
+    if runner != 0 {
+        // SAFETY: only numbers are passed; the handler for the signal is installed
+        // (a `HostThread` exists). A thread that is gone is an error to ignore.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), runner, signal()) };
     }
 }
 
 /// The calling thread, ready to be signalled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HostThread(i32);
+pub(crate) struct HostThread(pub(crate) i32);
 
 impl HostThread {
     pub(crate) fn current() -> Self {

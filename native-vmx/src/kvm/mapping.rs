@@ -6,8 +6,10 @@
 //!    else maps, unmaps or replaces any part of the range.
 //! 2. No Rust reference into a range is ever made: guests and the kernel change the bytes.
 //!    They are copied through raw pointers, after a bounds check.
-//! 3. A copy never races with a guest: a virtual processor runs only inside `KVM_RUN`, which
-//!    needs the same `&mut NativeArch` (or the `&NativeArch`, which excludes it) as the copy.
+//! 3. Bytes that a guest can reach may change at any moment, because virtual processors run on
+//!    other host threads. They are accessed atomically ([`super::copy`]). Copies by this
+//!    program into one frame do not race with each other: one needs `&mut NativeArch`, which
+//!    is one host thread's at a time. (The run page is no guest's: `run_page`.)
 //! 4. A shared mapping of a file never reaches past the file's end, and files only grow, so
 //!    an access cannot raise SIGBUS. ([`super::frames`] keeps this.)
 //! 5. Ranges without access ([`Mapping::reserve`]) are never touched by this process, only

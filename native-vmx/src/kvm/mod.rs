@@ -1,5 +1,6 @@
 //! [`Arch`] over KVM.
 
+mod copy;
 mod exits;
 mod explain;
 mod frames;
@@ -7,9 +8,13 @@ mod headroom;
 mod kick;
 mod mapping;
 mod probe;
+mod processor;
 mod refused;
+mod reset;
 mod run_page;
 mod space;
+mod stop;
+mod sync;
 mod vcpu;
 
 use std::collections::BTreeMap;
@@ -18,11 +23,11 @@ use std::io;
 
 use kvm_bindings::{
     KVM_API_VERSION, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_SYNC_MMU, KVM_CAP_SYNC_REGS,
-    KVM_CAP_USER_MEMORY, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS,
+    KVM_CAP_USER_MEMORY, KVM_CAP_XSAVE, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS,
 };
 use kvm_ioctls::Kvm;
 use shared_model::address::{Frame, GuestPhysical, GuestVirtual, PAGE_SIZE};
-use shared_model::arch::{Arch, ArchError, DomainId, ThreadId};
+use shared_model::arch::{Arch, ArchError, DomainId, Parallel, ThreadId};
 use shared_model::boot::EXCEPTION_FRAME;
 use shared_model::exit::Exit;
 use shared_model::registers::{Registers, SystemRegisters};
@@ -32,23 +37,27 @@ use self::exits::Step;
 use self::explain::{Scene, explain};
 use self::frames::Frames;
 use self::headroom::Headroom;
+use self::processor::{Left, Processor};
 use self::refused::Memory;
+use self::reset::Ring;
 use self::space::Space;
-use self::vcpu::{Ring, Vcpu};
+use self::vcpu::Vcpu;
 use crate::report::Unavailable;
 
 pub use self::kick::KickHandle;
 pub use self::probe::probe;
+pub use self::processor::{NativeRaw, NativeRunner};
 
 /// A machine whose domains are KVM virtual machines.
 ///
-/// It is driven by one host thread at a time and may move between host threads; only its
-/// [`KickHandle`]s are used from others.
+/// It is used by one host thread at a time and may move between host threads. What others use
+/// at the same time are its [`KickHandle`]s and [`NativeRunner`]s. Its methods stop a thread
+/// that runs elsewhere if they have to ([`Parallel`]); when it is dropped, every thread is gone.
 #[derive(Debug)]
 pub struct NativeArch {
     // In this order they are dropped: processors before their virtual machines, and the
     // frames last.
-    threads: BTreeMap<ThreadId, Vcpu>,
+    threads: BTreeMap<ThreadId, Processor>,
     spaces: BTreeMap<DomainId, Space>,
     frames: Frames,
     headroom: Headroom,
@@ -76,7 +85,7 @@ impl NativeArch {
     /// How often this thread's processor was entered (`KVM_RUN` was called): once for a
     /// hypercall, twice where the registers were wanted as well.
     pub fn entries(&self, thread: ThreadId) -> u64 {
-        self.threads.get(&thread).expect("the model passes live threads").entries()
+        self.threads.get(&thread).expect("the model passes live threads").look().entries()
     }
 
     fn create(
@@ -87,9 +96,11 @@ impl NativeArch {
         ring: Ring,
     ) -> Result<(), ArchError> {
         let refused = |error| host("make a virtual processor", error);
-        let fd = self.space(domain).processor().map_err(refused)?;
-        let vcpu = Vcpu::new(fd, self.run_page_size, domain, system, ring).map_err(refused)?;
-        self.threads.insert(thread, vcpu);
+        let run_page_size = self.run_page_size;
+        let space = self.space(domain);
+        let fd = space.processor(system, ring).map_err(refused)?;
+        let vcpu = Vcpu::new(fd, run_page_size, system.gates, space.changes()).map_err(refused)?;
+        self.threads.insert(thread, Processor::new(vcpu, domain, system));
         Ok(())
     }
 
@@ -97,24 +108,26 @@ impl NativeArch {
         self.spaces.get_mut(&domain).expect("the model passes live domains")
     }
 
-    fn thread(&mut self, thread: ThreadId) -> &mut Vcpu {
+    fn thread(&mut self, thread: ThreadId) -> &mut Processor {
         self.threads.get_mut(&thread).expect("the model passes live threads")
     }
 
     /// What a cold exit means. May read memory, decode and allocate.
     #[cold]
     fn explain(&mut self, thread: ThreadId, step: Step) -> Exit {
-        let vcpu = self.threads.get_mut(&thread).expect("the thread has just run");
+        let processor = self.threads.get_mut(&thread).expect("the thread has just run");
+        let (domain, system) = (processor.domain, processor.system);
+        let mut vcpu = processor.hold();
         let registers = vcpu.registers();
-        let space = self.spaces.get(&vcpu.domain()).expect("a thread's domain is live");
+        let space = self.spaces.get(&domain).expect("a thread's domain is live");
         if space.is_lost() {
             let what = "the host ran out of memory mappings (vm.max_map_count)".to_owned();
             return Exit::Unsupported { what, at: GuestVirtual(registers.rip) };
         }
         let (cr2, fs_base, gs_base) = vcpu.cr2_and_bases();
-        let system = *vcpu.system();
+        let outdated = vcpu.is_outdated();
         let memory = &Mapped { space, frames: &self.frames };
-        let scene = Scene { system: &system, registers, cr2, fs_base, gs_base, memory };
+        let scene = Scene { system: &system, registers, cr2, fs_base, gs_base, memory, outdated };
         let explained = explain(step, &scene);
         if let Some(restored) = explained.restored {
             vcpu.set_registers(&restored);
@@ -124,6 +137,25 @@ impl NativeArch {
             }
         }
         explained.exit
+    }
+
+    /// Makes sense of what a run elsewhere left, if nobody has yet. The thread's registers are
+    /// those of the exit from then on.
+    fn resolve(&mut self, thread: ThreadId) {
+        let pending = self.thread(thread).hold().pending.take();
+        if let Some(step) = pending {
+            let exit = self.explain(thread, step);
+            self.thread(thread).resolved = Some(exit);
+        }
+    }
+}
+
+impl Drop for NativeArch {
+    fn drop(&mut self) {
+        // Runners may be inside, and a domain's memory must not go before they have left.
+        while let Some((_, processor)) = self.threads.pop_first() {
+            drop(processor.take());
+        }
     }
 }
 
@@ -157,7 +189,11 @@ impl Arch for NativeArch {
     }
 
     fn domain_destroy(&mut self, domain: DomainId) {
-        debug_assert!(self.threads.values().all(|vcpu| vcpu.domain() != domain));
+        let left = self.threads.iter().filter(|(_, processor)| processor.domain == domain);
+        let left: Vec<ThreadId> = left.map(|(&thread, _)| thread).collect();
+        debug_assert!(left.is_empty(), "{left:?} are left in {domain:?}");
+        // Whatever the model did: a guest must not run on without its memory.
+        left.into_iter().for_each(|thread| self.thread_destroy(thread));
         self.spaces.remove(&domain);
     }
 
@@ -194,19 +230,32 @@ impl Arch for NativeArch {
     }
 
     fn thread_destroy(&mut self, thread: ThreadId) {
-        self.threads.remove(&thread);
+        if !self.threads.contains_key(&thread) {
+            return;
+        }
+        // An exception's frame is not left behind, even where nobody asked what it was.
+        self.resolve(thread);
+        let Some(processor) = self.threads.remove(&thread) else { return };
+        let domain = processor.domain;
+        let spare = processor.take().and_then(Vcpu::retire);
+        if let (Some(spare), Some(space)) = (spare, self.spaces.get_mut(&domain)) {
+            space.put_aside(spare);
+        }
     }
 
     fn registers(&mut self, thread: ThreadId) -> Registers {
-        self.thread(thread).registers()
+        self.resolve(thread);
+        self.thread(thread).hold().registers()
     }
 
     fn set_registers(&mut self, thread: ThreadId, registers: &Registers) {
-        self.thread(thread).set_registers(registers);
+        self.resolve(thread);
+        self.thread(thread).hold().set_registers(registers);
     }
 
     fn run(&mut self, thread: ThreadId, _budget: u64) -> Exit {
-        match self.thread(thread).run() {
+        let step = self.thread(thread).hold().run();
+        match step {
             Step::Hypercall(number) => Exit::Hypercall { number },
             Step::Kicked => Exit::Kicked,
             cold => self.explain(thread, cold),
@@ -215,6 +264,26 @@ impl Arch for NativeArch {
 
     fn kicker(&self, thread: ThreadId) -> KickHandle {
         self.threads.get(&thread).expect("the model passes live threads").kick().clone()
+    }
+}
+
+impl Parallel for NativeArch {
+    type Raw = NativeRaw;
+    type Runner = NativeRunner;
+
+    fn runner(&self, thread: ThreadId) -> NativeRunner {
+        self.threads.get(&thread).expect("the model passes live threads").runner()
+    }
+
+    fn complete(&mut self, thread: ThreadId, raw: NativeRaw) -> Exit {
+        match raw.0 {
+            Left::Hypercall(number) => Exit::Hypercall { number },
+            Left::Kicked | Left::Gone => Exit::Kicked,
+            Left::Pending => {
+                self.resolve(thread);
+                self.thread(thread).resolved.take().unwrap_or(Exit::Kicked)
+            }
+        }
     }
 }
 
@@ -237,10 +306,11 @@ impl Memory for Mapped<'_> {
 }
 
 /// What is relied on: capability, name, the bits of its value that must be set, purpose.
-const NEEDED: [(u32, &str, u32, &str); 4] = [
+const NEEDED: [(u32, &str, u32, &str); 5] = [
     (KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", 1, "guest memory"),
     (KVM_CAP_SYNC_MMU, "KVM_CAP_SYNC_MMU", 1, "revoking memory at once"),
     (KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", 1, "stopping a thread"),
+    (KVM_CAP_XSAVE, "KVM_CAP_XSAVE", 1, "using a processor again"),
     (KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, "registers"),
 ];
 

@@ -20,7 +20,7 @@ use shared_model::paging::{PageTables, PhysicalRoom};
 use shared_model::registers::{Registers, SystemRegisters};
 use shared_model::rights::Rights;
 
-use super::vcpu::Ring;
+use super::reset::Ring;
 use super::{NativeArch, broken, open};
 use crate::report::{Capability, HostClass, HostReport, Measured, Unavailable};
 

@@ -6,7 +6,10 @@
 //! 1. `immediate_exit` is one byte that other threads write ([`ExitByte`]). Everybody
 //!    accesses it as an `AtomicU8`, here and in the kernel, and nobody in another way.
 //! 2. Everything else in the page is accessed by the owner of the [`RunPage`] alone, of
-//!    which there is one, and by the kernel while that owner is inside `KVM_RUN`.
+//!    which there is one (the `Vcpu`, which one host thread at a time holds: `processor`), and
+//!    by the kernel while that owner is inside `KVM_RUN`. A page that is mapped again for
+//!    another thread is that owner's from then on: its predecessor's mapping is gone or
+//!    detached.
 //! 3. No reference to `kvm_run` is made, because it would cover the byte of rule 1: fields
 //!    are copied through raw pointers.
 //! 4. The memory outlives every [`ExitByte`]. When the processor is gone, ordinary memory
@@ -26,6 +29,7 @@ use kvm_bindings::{
 
 use super::exits::Raw;
 use super::mapping::Mapping;
+use super::stop::Byte;
 
 /// The page, for the virtual processor's owner.
 #[derive(Debug)]
@@ -39,9 +43,8 @@ pub(crate) struct ExitByte {
     memory: Arc<Mapping>,
 }
 
-impl ExitByte {
-    /// Says whether the next `KVM_RUN` returns at once.
-    pub(crate) fn set(&self, exit: bool) {
+impl Byte for ExitByte {
+    fn set(&self, exit: bool) {
         let run: *mut kvm_run = self.memory.as_ptr().cast();
         // SAFETY: the mapping is at least as large as `kvm_run` (checked in `RunPage::map`)
         // and lives as long as `self.memory` (rule 4); computing a field's address reads
@@ -49,8 +52,8 @@ impl ExitByte {
         let byte = unsafe { addr_of_mut!((*run).immediate_exit) };
         // SAFETY: the byte is valid and only ever accessed atomically (rule 1).
         let byte = unsafe { AtomicU8::from_ptr(byte) };
-        // In one total order with the kick's other two variables: see `kick`.
-        byte.store(exit.into(), Ordering::SeqCst);
+        // `stop` has the fences.
+        byte.store(exit.into(), Ordering::Relaxed);
     }
 }
 

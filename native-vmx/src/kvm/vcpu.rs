@@ -1,52 +1,29 @@
 //! One virtual processor: its initial state, and the loop that runs it until an exit.
 //!
-//! The loop allocates nothing, takes no lock and moves no register: entering costs two
-//! atomic stores and a load for kicks, and the ioctl. Registers come and go through the
+//! The loop allocates nothing, takes no lock and moves no register: entering costs a fence
+//! and a load for those who want to stop it, and the ioctl. Registers come and go through the
 //! run page (KVM_CAP_SYNC_REGS), only when asked for.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use kvm_bindings::{
-    CpuId, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_cpuid_entry2, kvm_msr_entry, kvm_regs, kvm_segment,
-    kvm_sregs,
-};
+use kvm_bindings::kvm_regs;
 use kvm_ioctls::VcpuFd;
-use shared_model::arch::Kick;
-use shared_model::boot::{
-    CODE_SELECTOR, DATA_SELECTOR, GATE_STRIDE, GDT_LIMIT, IDT_LIMIT, RETURN_GATE, TASK_LIMIT,
-    TASK_SELECTOR,
-};
-use shared_model::domain::DomainId;
-use shared_model::registers::{FLAGS_INITIAL, FLAGS_VISIBLE, Registers, SystemRegisters};
+use shared_model::address::GuestVirtual;
+use shared_model::boot::{GATE_STRIDE, RETURN_GATE};
+use shared_model::registers::{FLAGS_INITIAL, FLAGS_VISIBLE, Registers};
 
 use super::exits::{Step, failure, meaning};
 use super::kick::{HostThread, KickHandle};
 use super::run_page::RunPage;
+use super::stop::Byte;
 
 /// `_IO(KVMIO, 0x80)` (linux/kvm.h).
 const KVM_RUN: libc::c_ulong = 0xae80;
 /// Answers to one `in` that a string instruction may ask for before it is given up.
 const SETTLE_MAX: usize = 64;
-
-/// CR0: paging, write protection also for level 0, native x87 errors, protection. Without
-/// AM, so that a domain's alignment flag means nothing.
-const CR0: u64 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1;
-/// CR4: PAE, SSE and its exceptions, and no clock at level 3 (where the host honours that).
-const CR4: u64 = 1 << 5 | 1 << 9 | 1 << 10 | 1 << 2;
-/// EFER: long mode, active; no-execute. Without SCE, so that `syscall` is invalid.
-const EFER: u64 = 1 << 8 | 1 << 10 | 1 << 11;
-/// Where `syscall` leads, on hosts that ignore SCE (Intel SDM vol. 4, IA32_LSTAR).
-const MSR_LSTAR: u32 = 0xc000_0082;
-/// The gate that `syscall` is led to there: invalid opcode, which is what it should raise.
-const SYSCALL_GATE: u64 = 6;
-
-/// A privilege level.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ring {
-    Zero,
-    Three,
-}
 
 /// A virtual processor.
 #[derive(Debug)]
@@ -55,57 +32,51 @@ pub(crate) struct Vcpu {
     // Before `page`, which then sees whether other handles are left.
     kick: KickHandle,
     page: RunPage,
-    domain: DomainId,
-    system: SystemRegisters,
+    gates: GuestVirtual,
     /// The page's registers are the thread's, and nothing of the last exit is pending.
     settled: bool,
+    /// The last exit asked for more than it was given, and KVM still waits for it.
+    unfinished: bool,
     /// The last exit was an `in`, which waits for its data.
     input: bool,
+    /// How often the domain's mappings have changed: now, and when the last run began.
+    changes: Arc<AtomicU64>,
+    changes_seen: u64,
+    /// What the last run ended with, where nobody has made sense of it yet.
+    pub(crate) pending: Option<Step>,
     /// Calls of `KVM_RUN`, for measuring what an exit costs.
     entries: u64,
 }
 
 impl Vcpu {
+    /// Makes a thread's processor of one that is new or has been put aside. The run page is
+    /// mapped anew, so that handles of a thread before it point elsewhere.
     pub(crate) fn new(
         fd: VcpuFd,
         page_size: usize,
-        domain: DomainId,
-        system: &SystemRegisters,
-        ring: Ring,
+        gates: GuestVirtual,
+        changes: Arc<AtomicU64>,
     ) -> io::Result<Self> {
         // SAFETY: `fd` stays open for the whole call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) };
         let mut page = RunPage::map(borrowed, page_size)?;
-        fd.set_cpuid2(&cpuid()?)?;
-        fd.set_sregs(&system_registers(fd.get_sregs()?, system, ring))?;
-        let lstar = kvm_msr_entry {
-            index: MSR_LSTAR,
-            data: system.gates.0 + SYSCALL_GATE * GATE_STRIDE,
-            ..Default::default()
-        };
-        let lstar = Msrs::from_entries(&[lstar]).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        // A host that has no such register needs no gate for it either.
-        fd.set_msrs(&lstar)?;
+        // A thread before may have left its wishes there.
+        page.ask_for_registers(false);
         page.set_registers(&to_kvm(&Registers::default()));
         let kick = KickHandle::new(page.exit_byte());
         Ok(Self {
             fd,
             page,
             kick,
-            domain,
-            system: *system,
+            gates,
+            changes,
+            changes_seen: 0,
+            pending: None,
             settled: true,
+            unfinished: false,
             input: false,
             entries: 0,
         })
-    }
-
-    pub(crate) const fn domain(&self) -> DomainId {
-        self.domain
-    }
-
-    pub(crate) const fn system(&self) -> &SystemRegisters {
-        &self.system
     }
 
     pub(crate) const fn kick(&self) -> &KickHandle {
@@ -116,19 +87,28 @@ impl Vcpu {
         self.entries
     }
 
+    /// Ends the thread: its handles do nothing from now on. What is left can be another's,
+    /// unless KVM cannot be brought to forget the last exit.
+    pub(crate) fn retire(mut self) -> Option<VcpuFd> {
+        self.settle();
+        (!self.unfinished).then_some(self.fd)
+    }
+
     /// Runs until something happens.
     pub(crate) fn run(&mut self) -> Step {
-        self.kick.begin(HostThread::current());
-        let (mut entered, mut owed) = (false, false);
+        self.changes_seen = self.changes.load(Ordering::Acquire);
+        self.kick.stop().begin(HostThread::current().0);
+        let mut entered = false;
         let step = loop {
-            if self.kick.rearm() {
+            if self.kick.stop().is_asked() {
                 if !(entered && self.is_at_gate()) {
+                    self.kick.stop().answer();
                     break Step::Kicked;
                 }
                 // An exception has been delivered and its gate has not spoken yet. The gate's
-                // next instruction is an exit, so the kick can wait for it; nobody is to see
-                // a thread in between.
-                owed = true;
+                // next instruction is an exit, so whoever asked can wait for it; nobody is to
+                // see a thread in between. Looking has set the exit byte.
+                self.kick.stop().go_on();
             }
             if self.settled {
                 self.page.ask_for_registers(false);
@@ -143,17 +123,20 @@ impl Vcpu {
                 break step;
             }
         };
-        self.kick.end();
-        if owed {
-            self.kick.kick();
-        }
+        self.kick.stop().end();
         self.input = matches!(step, Step::Port { input: true, .. });
         step
     }
 
+    /// Whether the domain's mappings have changed since the last run began, so that what was
+    /// refused then may be allowed now.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.changes.load(Ordering::Acquire) != self.changes_seen
+    }
+
     /// Whether the next instruction is a gate's `out`.
     fn is_at_gate(&mut self) -> bool {
-        let offset = self.registers().rip.wrapping_sub(self.system.gates.0);
+        let offset = self.registers().rip.wrapping_sub(self.gates.0);
         offset <= RETURN_GATE && offset.is_multiple_of(GATE_STRIDE)
     }
 
@@ -181,9 +164,10 @@ impl Vcpu {
             if self.input {
                 self.page.answer_ones();
             }
-            // A kick at the same time writes the same value; the next run rearms.
+            // Who asks at the same time writes the same value, and the next run clears it.
             exit.set(true);
-            if self.enter().is_err() {
+            self.unfinished = self.enter().is_ok();
+            if !self.unfinished {
                 break;
             }
             // A string instruction asks for more.
@@ -253,81 +237,6 @@ const fn to_kvm(registers: &Registers) -> kvm_regs {
         rip,
         rflags,
     }
-}
-
-fn system_registers(reset: kvm_sregs, system: &SystemRegisters, ring: Ring) -> kvm_sregs {
-    let dpl = if ring == Ring::Three { 3 } else { 0 };
-    let (code, data) = match ring {
-        Ring::Three => (CODE_SELECTOR, DATA_SELECTOR),
-        Ring::Zero => (0x10, 0x18),
-    };
-    // Descriptor types, accessed already: Intel SDM vol. 3, tables 3-1 and 3-2.
-    let flat = |selector, type_, l| kvm_segment {
-        limit: u32::MAX,
-        selector,
-        type_,
-        present: 1,
-        dpl,
-        db: 1 - l,
-        s: 1,
-        l,
-        g: 1,
-        ..Default::default()
-    };
-    let none = kvm_segment { unusable: 1, present: 0, ..flat(0, 3, 0) };
-    let mut sregs = reset;
-    sregs.cr0 = CR0;
-    sregs.cr3 = system.page_table_root.0;
-    sregs.cr4 = CR4;
-    sregs.efer = EFER;
-    sregs.cs = flat(code, 0xb, 1);
-    sregs.ss = flat(data, 3, 0);
-    (sregs.ds, sregs.es, sregs.fs) = (none, none, none);
-    sregs.gs = kvm_segment { base: system.gs_base.0, ..none };
-    sregs.tr = kvm_segment {
-        base: system.task.0,
-        limit: TASK_LIMIT.into(),
-        selector: TASK_SELECTOR,
-        type_: 0xb,
-        present: 1,
-        ..Default::default()
-    };
-    sregs.ldt = kvm_segment { unusable: 1, ..Default::default() };
-    sregs.gdt.base = system.gdt.0;
-    sregs.gdt.limit = GDT_LIMIT;
-    sregs.idt.base = system.idt.0;
-    sregs.idt.limit = IDT_LIMIT;
-    sregs
-}
-
-/// What `cpuid` says: the first x86-64 processors' features and no more, so that a program
-/// that asks finds nothing that the state here does not enable (no XSAVE, so no AVX).
-///
-/// The vendor is the host's, because KVM's own behaviour for a guest depends on it.
-fn cpuid() -> io::Result<CpuId> {
-    let vendor = std::arch::x86_64::__cpuid(0);
-    let entry = |function, eax, ebx, ecx, edx| kvm_cpuid_entry2 {
-        function,
-        eax,
-        ebx,
-        ecx,
-        edx,
-        ..Default::default()
-    };
-    // Intel SDM vol. 2, CPUID: FPU, TSC, MSR, PAE, CX8, SEP, PGE, CMOV, MMX, FXSR, SSE, SSE2.
-    let features = 0x0780_a971;
-    // The same for AMD's numbers: SYSCALL, NX, LM.
-    let extended = 1 << 11 | 1 << 20 | 1 << 29;
-    let entries = [
-        entry(0, 1, vendor.ebx, vendor.ecx, vendor.edx),
-        entry(1, 0, 0, 0, features),
-        entry(0x8000_0000, 0x8000_0008, vendor.ebx, vendor.ecx, vendor.edx),
-        entry(0x8000_0001, 0, 0, 0, extended),
-        // 36 bits of physical and 48 of linear address.
-        entry(0x8000_0008, 48 << 8 | 36, 0, 0, 0),
-    ];
-    const { assert!(5 <= KVM_MAX_CPUID_ENTRIES) };
-    CpuId::from_entries(&entries).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 #[cfg(test)]

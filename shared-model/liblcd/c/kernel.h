@@ -41,6 +41,25 @@ static inline bool is_error_pointer(const void *p)
 	return (uintptr_t)p >= (uintptr_t)-MAX_ERRNO;
 }
 
+/*
+ * Keeps the threads of a domain apart where liblcd has state of its own. Nothing under a
+ * lock takes long, so who finds it taken lets the others run: one of them has it.
+ */
+struct lock {
+	uint32_t taken;
+};
+
+static inline void lock_take(struct lock *lock)
+{
+	while (__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE) != 0)
+		lcd_yield();
+}
+
+static inline void lock_release(struct lock *lock)
+{
+	__atomic_store_n(&lock->taken, 0, __ATOMIC_RELEASE);
+}
+
 /* bytes.c */
 void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
@@ -98,7 +117,7 @@ INTERNAL const char *error_name(int number);
 __attribute__((format(printf, 1, 2))) int _printk(const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, ...);
 
-/* pages.c */
+/* pages.c. Callers hold the heap's lock, but for is_heap(). */
 INTERNAL void *pages_allocate(size_t count);
 INTERNAL void pages_free(void *first);
 INTERNAL size_t pages_count(const void *first);

@@ -1,6 +1,7 @@
 /*
- * Locks, and what else keeps threads apart. A domain has one thread and no interrupts, so
- * a lock is free whenever it is asked for, and taking it changes nothing.
+ * Locks, and what else keeps threads apart. A kernel module's code runs on one thread, and no
+ * interrupt enters it, so a lock is free whenever it is asked for, and taking it changes
+ * nothing. A program that creates threads knows lcd, and does not keep them apart with these.
  */
 #include "kernel.h"
 

@@ -20,6 +20,13 @@ struct free_object {
 
 static struct free_object *free_lists[sizeof(sizes) / sizeof(sizes[0])];
 
+/* What kmalloc gives at most: blocks of order 10, as in the kernel. vmalloc has no limit. */
+#define ORDER_MAX 10
+#define KMALLOC_MAX ((size_t)LCD_PAGE_SIZE << ORDER_MAX)
+
+/* The heap's: the free lists and all of pages.c. */
+static struct lock lock;
+
 static size_t pages_for(size_t size)
 {
 	return size / LCD_PAGE_SIZE + (size % LCD_PAGE_SIZE != 0);
@@ -43,7 +50,7 @@ static bool refill(unsigned int index)
 	return true;
 }
 
-static void *allocate(size_t size)
+static void *allocate_locked(size_t size)
 {
 	for (unsigned int i = 0; i < SIZES; i++) {
 		struct free_object *object;
@@ -57,6 +64,26 @@ static void *allocate(size_t size)
 		return object;
 	}
 	return pages_allocate(pages_for(size));
+}
+
+static void *allocate(size_t size)
+{
+	void *p;
+
+	lock_take(&lock);
+	p = allocate_locked(size);
+	lock_release(&lock);
+	return p;
+}
+
+static void *allocate_pages(size_t count)
+{
+	void *p;
+
+	lock_take(&lock);
+	p = pages_allocate(count);
+	lock_release(&lock);
+	return p;
 }
 
 /* The bytes that an object has, or 0 if there is none at this address. */
@@ -74,7 +101,8 @@ static size_t object_size(const void *p)
 	return sizes[class - CLASS_FIRST];
 }
 
-void *__kmalloc(size_t size, gfp_t flags)
+/* Of any size that the heap has room for. */
+static void *allocate_flags(size_t size, gfp_t flags)
 {
 	void *p;
 
@@ -86,29 +114,43 @@ void *__kmalloc(size_t size, gfp_t flags)
 	return p;
 }
 
+void *__kmalloc(size_t size, gfp_t flags)
+{
+	return size > KMALLOC_MAX ? NULL : allocate_flags(size, flags);
+}
+
 void kfree(const void *p)
 {
 	size_t size;
 
 	if (is_zero_or_null(p))
 		return;
+	lock_take(&lock);
 	size = object_size(p);
-	if (size == 0) {
-		_printk("kfree: %px was not allocated\n", p);
-	} else if (*page_class(p) < CLASS_FIRST) {
+	if (size > 0 && *page_class(p) < CLASS_FIRST) {
 		pages_free((void *)p);
-	} else {
+	} else if (size > 0) {
 		struct free_object *object = (struct free_object *)p;
 		unsigned int index = *page_class(p) - CLASS_FIRST;
 
 		object->next = free_lists[index];
 		free_lists[index] = object;
 	}
+	lock_release(&lock);
+	if (size == 0)
+		_printk("kfree: %px was not allocated\n", p);
 }
 
 size_t ksize(const void *p)
 {
-	return is_zero_or_null(p) ? 0 : object_size(p);
+	size_t size;
+
+	if (is_zero_or_null(p))
+		return 0;
+	lock_take(&lock);
+	size = object_size(p);
+	lock_release(&lock);
+	return size;
 }
 
 /* The many names of the same: the kernel passes caches, nodes and callers along. */
@@ -165,13 +207,13 @@ void *kmalloc_large_node(size_t size, gfp_t flags, int node)
 void *kvmalloc_node(size_t size, gfp_t flags, int node)
 {
 	(void)node;
-	return __kmalloc(size, flags);
+	return allocate_flags(size, flags);
 }
 
 /* vmalloc promises whole pages. */
 void *vmalloc(unsigned long size)
 {
-	return size == 0 ? NULL : pages_allocate(pages_for(size));
+	return size == 0 ? NULL : allocate_pages(pages_for(size));
 }
 
 void *vzalloc(unsigned long size)
@@ -250,7 +292,7 @@ void *krealloc(const void *p, size_t size, gfp_t flags)
 /* Whole pages by order, as an address. */
 unsigned long __get_free_pages(gfp_t flags, unsigned int order)
 {
-	void *p = pages_allocate((size_t)1 << order);
+	void *p = order > ORDER_MAX ? NULL : allocate_pages((size_t)1 << order);
 
 	if (p && (flags & GFP_ZERO))
 		memset(p, 0, (size_t)LCD_PAGE_SIZE << order);

@@ -6,10 +6,9 @@
  * the chunk: what it is used for. So a domain that allocates little has one such page,
  * and an allocation finds its own size from its address.
  *
- * Page number `n` of the heap has the capability slot LCD_HEAP_SLOT + n. A page that was
- * obtained is kept, and used again after it is freed.
- *
- * Nothing here is locked: a domain has one thread.
+ * What is missing of a run is obtained in as few blocks as there are gaps. The capability
+ * of a block that starts with page number `n` of the heap is in slot LCD_HEAP_SLOT + n. A
+ * page that was obtained is kept, and used again after it is freed.
  */
 #include "kernel.h"
 
@@ -35,10 +34,10 @@ static uint8_t *chunk_description(unsigned int chunk)
 	return lcd_data_window(LCD_HEAP_OFFSET + chunk * CHUNK_SIZE);
 }
 
-/* Obtains page `n` of the heap and maps it. */
-static bool obtain(uint64_t n)
+/* Obtains `count` pages of the heap from page `n` on, as one block, and maps them. */
+static bool obtain(uint64_t n, uint64_t count)
 {
-	if (lcd_page_allocate(LCD_HEAP_SLOT + n, LCD_READ | LCD_WRITE) != LCD_OK)
+	if (lcd_page_allocate_many(LCD_HEAP_SLOT + n, LCD_READ | LCD_WRITE, count) != LCD_OK)
 		return false;
 	if (lcd_page_map(LCD_HEAP_SLOT + n, LCD_DATA_WINDOW + LCD_HEAP_OFFSET + n * LCD_PAGE_SIZE,
 			 LCD_READ | LCD_WRITE) == LCD_OK)
@@ -67,14 +66,17 @@ static unsigned int find_run(const uint8_t *pages, size_t count)
 static void *take_run(unsigned int chunk, unsigned int start, size_t count)
 {
 	uint8_t *pages = chunk_description(chunk);
+	unsigned int end = start + (unsigned int)count;
 
-	for (unsigned int i = start; i < start + count; i++) {
-		if (pages[i] == PAGE_ABSENT) {
-			if (!obtain((uint64_t)chunk * CHUNK_PAGES + i))
-				return NULL;
-			/* If a later one cannot be had, this one waits for another caller. */
-			pages[i] = PAGE_FREE;
-		}
+	for (unsigned int i = start; i < end; i++) {
+		unsigned int gap = 0;
+
+		while (i + gap < end && pages[i + gap] == PAGE_ABSENT)
+			gap++;
+		if (gap > 0 && !obtain((uint64_t)chunk * CHUNK_PAGES + i, gap))
+			return NULL;
+		/* If a later gap cannot be filled, these wait for another caller. */
+		memset(pages + i, PAGE_FREE, gap);
 	}
 	memset(pages + start, PAGE_REST, count);
 	pages[start] = PAGE_RUN;
@@ -90,7 +92,7 @@ void *pages_allocate(size_t count)
 		unsigned int start;
 
 		if (chunk == chunks) {
-			if (!obtain((uint64_t)chunk * CHUNK_PAGES))
+			if (!obtain((uint64_t)chunk * CHUNK_PAGES, 1))
 				return NULL;
 			chunks++;
 		}

@@ -20,3 +20,4 @@
 	/* From Linux 6.2 on, one structure that starts with the task and the count. */
 	at	LCD_AREA_FREE + 0x40, pcpu_hot
 	at	LCD_AREA_FREE + 0x80, numa_node
+	/* LCD_AREA_FREE + 0x100 is c/async.c's. */

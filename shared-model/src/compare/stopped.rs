@@ -1,6 +1,6 @@
 //! What can be compared of runs in which a thread was stopped at a moment of the host's choosing.
 //!
-//! One thread runs at a time, so up to such a stop the logs are equal event by event. After it,
+//! One thread runs at a time, or in the order of a parallel run's exits, so up to such a stop the logs are equal event by event. After it,
 //! the thread's own further steps are on one side only, and so is their effect on whoever is
 //! connected with it: through memory, or through capabilities to domains. Everybody else goes on
 //! in the same order on both sides, for the ready threads take turns.
@@ -34,11 +34,12 @@ pub(super) struct Stopped {
 impl Stopped {
     pub(super) fn new(left: &Log, right: &Log) -> Self {
         let both = || left.events.iter().chain(&right.events);
+        let parallel = [left, right].iter().any(|log| log.header.schedule.is_parallel());
         let mut threads = BTreeMap::new();
         let mut domains = BTreeSet::new();
         for event in both() {
             if let (Some(thread), EventKind::Ended { end, .. }) = (event.thread, &event.kind)
-                && end.is_asynchronous()
+                && (end.is_asynchronous() || parallel && ends_a_running_thread(end))
             {
                 let count = |log: &Log| {
                     let own = |event: &&Event| event.thread == Some(thread) && !is_end(event);
@@ -183,24 +184,31 @@ fn connected<'a, I: Iterator<Item = &'a Event>>(
         for event in events() {
             let EventKind::CapabilityAdded { object, .. } = &event.kind else { continue };
             match object {
-                Object::Domain(other) => {
-                    if reached.contains(&event.domain) || reached.contains(other) {
-                        reached.extend([event.domain, *other]);
-                    }
+                Object::Domain(other) | Object::HostDomain(other)
+                    if reached.contains(&event.domain) || reached.contains(other) =>
+                {
+                    reached.extend([event.domain, *other]);
                 }
-                Object::Page(frame) => {
+                Object::Page(frame) | Object::Lent(frame) => {
                     if reached.contains(&event.domain) {
                         pages.insert(*frame);
                     } else if pages.contains(frame) {
                         reached.insert(event.domain);
                     }
                 }
+                _ => {}
             }
         }
         if before == (reached.len(), pages.len()) {
             return reached;
         }
     }
+}
+
+/// Whether a thread can have ended so while it ran on a processor of its own, at an instruction that
+/// nobody chose.
+const fn ends_a_running_thread(end: &End) -> bool {
+    matches!(end, End::Killed(KillReason::Terminated | KillReason::Destroyed))
 }
 
 const fn is_end(event: &Event) -> bool {

@@ -12,7 +12,13 @@ use alloc::vec::Vec;
 
 fn log(backend: &str, kinds: Vec<EventKind>) -> Log {
     let inputs = Digest::of([]);
-    let header = LogHeader { lcd_log: 1, backend: backend.into(), world: "w".into(), inputs };
+    let header = LogHeader {
+        lcd_log: 1,
+        backend: backend.into(),
+        world: "w".into(),
+        inputs,
+        schedule: crate::microkernel::Schedule::Cooperative,
+    };
     let event = |kind| Event { domain: DomainId(0), thread: Some(ThreadId(0)), kind };
     Log { header, events: kinds.into_iter().map(event).collect() }
 }
@@ -89,7 +95,7 @@ fn killed() -> EventKind {
 }
 
 fn holds(object: Object) -> EventKind {
-    EventKind::CapabilityAdded { slot: 1, object, rights: Rights::ALL }
+    EventKind::CapabilityAdded { slot: 1, object, rights: Rights::ALL, badge: 0 }
 }
 
 fn mapped(rights: Rights) -> EventKind {

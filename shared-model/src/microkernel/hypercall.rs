@@ -1,76 +1,80 @@
-//! What hypercalls do. A call that cannot be done says why in its first message register and
-//! changes nothing; it never ends its caller.
+//! Hypercalls: how one arrives, who serves it, and how its caller learns what became of it. A call
+//! that cannot be done says why in the UTCB's status word and changes nothing; it never ends its
+//! caller.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Microkernel;
-use crate::abi::{Hypercall, NAME_MAX, Status, utcb};
-use crate::address::GuestPhysical;
+use crate::abi::{Hypercall, Status, utcb};
 use crate::arch::Arch;
-use crate::capability::{CapError, Object, Slot, SpaceId};
-use crate::domain::{Action, DomainId, DomainState, LifecycleError, ThreadId};
+use crate::capability::{CapError, Slot, SpaceId, cptr};
+use crate::domain::{DomainId, LifecycleError, ThreadId, ThreadState};
 use crate::event::EventKind;
 use crate::exit::{End, Exited};
-use crate::layout;
 use crate::rights::Rights;
-use crate::space::{Mapping, SpaceError};
 
-/// Bytes a domain's console keeps.
-const CONSOLE_MAX: usize = 4 << 20;
-
-/// A hypercall as it arrives.
-struct Request {
-    thread: ThreadId,
-    domain: DomainId,
-    arguments: [u64; utcb::REGISTERS],
+/// A hypercall as it arrives, and what it answers.
+pub(super) struct Request {
+    pub(super) call: Hypercall,
+    pub(super) thread: ThreadId,
+    pub(super) domain: DomainId,
+    /// The message registers, or for a call with a message the endpoint and the limit of time.
+    pub(super) arguments: [u64; utcb::REGISTERS],
     /// What it carried, for the log: text, or bytes that are none.
-    text: Option<String>,
-    bytes: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) bytes: Option<String>,
+    /// What goes into message registers 1, 2, ….
+    pub(super) results: Vec<u64>,
 }
+
+/// What became of a hypercall that was not refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// It is done.
+    Done,
+    /// Its caller waits, or has work left; [`Microkernel::complete`] tells it the status.
+    Waits,
+}
+
+/// What a hypercall's implementation returns.
+pub(super) type Answer = Result<Outcome, Status>;
 
 impl Request {
-    fn slot(&self, argument: usize) -> Slot {
-        Slot { space: SpaceId::Domain(self.domain), number: self.arguments[argument] }
+    /// The rights that an argument names.
+    pub(super) fn rights(&self, argument: usize) -> Result<Rights, Status> {
+        Rights::from_bits(self.arguments[argument]).ok_or(Status::Invalid)
     }
 
-    fn rights(&self, argument: usize) -> Result<Rights, Status> {
-        Rights::from_bits(self.arguments[argument]).ok_or(Status::Invalid)
+    /// The badge that an argument names, if it names one.
+    pub(super) fn badge(&self, argument: usize) -> Option<u64> {
+        Some(self.arguments[argument]).filter(|&badge| badge != 0)
     }
 }
 
-/// How many arguments a call has, for the log.
-const fn arity(call: Hypercall) -> usize {
-    match call {
-        Hypercall::Yield => 0,
-        Hypercall::CapDelete
-        | Hypercall::CapRevoke
-        | Hypercall::DomainCreate
-        | Hypercall::DomainRun
-        | Hypercall::Exit
-        | Hypercall::PageUnmap
-        | Hypercall::ConsoleWrite => 1,
-        Hypercall::DomainConfigure | Hypercall::PageAllocate => 2,
-        Hypercall::PageMap => 3,
-        Hypercall::CapGrant => 4,
-    }
+/// Whether all message registers are the call's message, so that its arguments are elsewhere.
+pub(super) const fn carries_message(call: Hypercall) -> bool {
+    matches!(
+        call,
+        Hypercall::SyncSend
+            | Hypercall::SyncPollSend
+            | Hypercall::SyncReceive
+            | Hypercall::SyncPollReceive
+            | Hypercall::SyncCall
+            | Hypercall::SyncReply
+            | Hypercall::SyncReplyReceive
+    )
 }
 
 impl<A: Arch> Microkernel<A> {
-    /// Does what a thread asked for and writes the status to its UTCB.
+    /// Does what a thread asked for, and tells it the status unless it has to wait for it.
     pub(super) fn hypercall(&mut self, thread: ThreadId, number: u32) {
-        let (domain, frame) = (self.thread(thread).domain, self.thread(thread).utcb);
-        let mut bytes = [0; utcb::REGISTERS * 8];
-        self.arch.frame_read(frame, utcb::MESSAGE, &mut bytes);
-        let mut arguments = [0; utcb::REGISTERS];
-        for (argument, word) in arguments.iter_mut().zip(bytes.chunks_exact(8)) {
-            *argument = u64::from_le_bytes(word.try_into().expect("chunks are 8 bytes"));
-        }
+        let domain = self.thread(thread).domain;
         let call = Hypercall::from_number(number);
-        let mut request = Request { thread, domain, arguments, text: None, bytes: None };
+        let arguments = self.arguments(thread, call);
         // The thread's own event comes before those it causes.
         let at = self.events.len();
-        let count = call.map_or(0, arity);
+        let count = call.map_or(0, |call| call.arguments().len());
         self.record(
             domain,
             Some(thread),
@@ -83,184 +87,211 @@ impl<A: Arch> Microkernel<A> {
                 status: Status::Ok,
             },
         );
-        self.cause = Some(thread);
-        let result = match call {
-            Some(call) => self.dispatch(call, &mut request),
-            None => Err(Status::NoSystemCall),
+        let Some(call) = call else {
+            self.note_status(at, Status::NoSystemCall);
+            self.write_status(thread, Status::NoSystemCall);
+            return;
         };
+        let (text, bytes, results) = (None, None, Vec::new());
+        let mut request = Request { call, thread, domain, arguments, text, bytes, results };
+        self.cause = Some(thread);
+        let answer = self.dispatch(&mut request);
         self.cause = None;
-        let status = result.err().unwrap_or(Status::Ok);
-        if let EventKind::Hypercall { text, bytes, status: recorded, .. } =
-            &mut self.events[at].kind
-        {
-            (*text, *bytes, *recorded) = (request.text, request.bytes, status);
+        let status = match answer {
+            Ok(Outcome::Done) => Status::Ok,
+            Ok(Outcome::Waits) => Status::Waiting,
+            Err(status) => status,
+        };
+        self.note_status(at, status);
+        if let EventKind::Hypercall { text, bytes, .. } = &mut self.events[at].kind {
+            (*text, *bytes) = (request.text, request.bytes);
         }
-        // A domain that destroyed itself has no UTCB any more.
-        if self.domains.contains_key(&domain) {
-            self.arch.frame_write(frame, utcb::MESSAGE, &(status as i64).to_le_bytes());
+        if status != Status::Waiting {
+            self.write_words(thread, 1, &request.results);
+            self.write_status(thread, status);
         }
     }
 
-    fn dispatch(&mut self, call: Hypercall, request: &mut Request) -> Result<(), Status> {
-        match call {
-            Hypercall::CapDelete => {
-                let removed = self.capabilities.delete(request.slot(0))?;
-                self.after_removal(removed);
-                Ok(())
-            }
-            Hypercall::CapRevoke => {
-                let removed = self.capabilities.revoke(request.slot(0))?;
-                removed.into_iter().for_each(|removed| self.after_removal(removed));
-                Ok(())
-            }
+    fn arguments(&self, thread: ThreadId, call: Option<Hypercall>) -> [u64; utcb::REGISTERS] {
+        let frame = self.thread(thread).utcb;
+        let (from, count) = match call {
+            Some(call) if carries_message(call) => (utcb::ENDPOINT, 2),
+            _ => (utcb::MESSAGE, utcb::REGISTERS),
+        };
+        let mut words = [0; utcb::REGISTERS];
+        self.read_words(frame, from, &mut words[..count]);
+        words
+    }
+
+    fn dispatch(&mut self, request: &mut Request) -> Answer {
+        self.refuse_for_hosts(request)?;
+        match request.call {
+            Hypercall::CapDelete => self.cap_delete(request),
+            Hypercall::CapRevoke | Hypercall::CapRevokeUntil => self.cap_revoke(request),
             Hypercall::CapGrant => self.cap_grant(request),
+            Hypercall::CapCopy => self.cap_copy(request),
+            Hypercall::CapMove => self.cap_move(request),
+            Hypercall::CapDerive => self.cap_derive(request),
+            Hypercall::CapInspect => self.cap_inspect(request),
+            Hypercall::CapLookup => self.cap_lookup(request),
+
             Hypercall::DomainCreate => self.domain_create(request),
+            Hypercall::HostDomainCreate => self.host_domain_create(request),
             Hypercall::DomainConfigure => self.domain_configure(request),
             Hypercall::DomainRun => self.domain_run(request),
+            Hypercall::DomainInspect => self.domain_inspect(request),
+            Hypercall::BootName => self.boot_name(request),
+            Hypercall::MemoryGrantAndMap => self.memory_grant_and_map(request),
             Hypercall::Exit => {
                 let value = request.arguments[0].cast_signed();
                 self.end(request.thread, End::Exit(Exited { value }));
-                Ok(())
+                Ok(Outcome::Done)
             }
-            Hypercall::PageAllocate => self.page_allocate(request),
+
+            Hypercall::SyncSend | Hypercall::SyncPollSend | Hypercall::SyncCall => {
+                self.sync_send(request)
+            }
+            Hypercall::SyncReceive | Hypercall::SyncPollReceive => self.sync_receive(request),
+            Hypercall::SyncReply => self.sync_reply(request),
+            Hypercall::SyncReplyReceive => {
+                self.sync_reply(request)?;
+                self.sync_receive(request)
+            }
+            Hypercall::EndpointCreate => self.endpoint_create(request),
+            Hypercall::EndpointCancel => self.endpoint_cancel(request),
+            Hypercall::NotificationCreate => self.notification_create(request),
+            Hypercall::NotificationSignal => self.notification_signal(request),
+            Hypercall::NotificationWait | Hypercall::NotificationPoll => {
+                self.notification_wait(request)
+            }
+            Hypercall::NotificationBind => self.notification_bind(request),
+            Hypercall::ChannelCreate => self.channel_create(request),
+
+            Hypercall::PageAllocate | Hypercall::PageAllocateNode | Hypercall::PageAllocateMany => {
+                self.page_allocate(request)
+            }
             Hypercall::PageMap => self.page_map(request),
             Hypercall::PageUnmap => self.page_unmap(request),
+            Hypercall::MemoryStatistics => self.memory_statistics(request),
+            Hypercall::QuotaSet => self.quota_set(request),
+            Hypercall::QuotaGet => self.quota_get(request),
+
+            Hypercall::ThreadCreate => self.thread_create(request),
+            Hypercall::ThreadSuspend => self.thread_suspend(request),
+            Hypercall::ThreadResume => self.thread_resume(request),
+            Hypercall::ThreadSetRegisters => self.thread_set_registers(request),
+            Hypercall::ThreadGetRegisters => self.thread_get_registers(request),
+            Hypercall::ThreadKill => self.thread_kill(request),
+            Hypercall::FaultBind => self.fault_bind(request),
+
+            Hypercall::InterruptBind => self.interrupt_bind(request),
+            Hypercall::InterruptAcknowledge => self.interrupt_acknowledge(request),
+            Hypercall::InterruptEnable | Hypercall::InterruptDisable => {
+                self.interrupt_enable(request)
+            }
+            Hypercall::DeviceAssign => self.device_assign(request),
+            Hypercall::DeviceRelease => self.device_release(request),
+            Hypercall::DeviceMap => self.device_map(request),
+            Hypercall::DeviceUnmap => self.device_unmap(request),
+            Hypercall::PortRead => self.port_read(request),
+            Hypercall::PortWrite => self.port_write(request),
+
+            Hypercall::ConsolePut => self.console_put(request),
             Hypercall::ConsoleWrite => self.console_write(request),
+            Hypercall::DumpStack => self.dump_stack(request),
             Hypercall::Yield => {
-                self.ready.rotate_left(1);
-                Ok(())
+                self.yield_turn(request.thread);
+                Ok(Outcome::Done)
             }
+            Hypercall::Time => {
+                request.results.push(self.now);
+                Ok(Outcome::Done)
+            }
+            Hypercall::Sleep => self.sleep(request),
         }
     }
 
-    fn cap_grant(&mut self, request: &Request) -> Result<(), Status> {
-        let mask = request.rights(3)?;
-        let target = self.capabilities.domain(request.slot(0), Rights::WRITE)?;
-        let alive = self.domains.get(&target).is_some_and(|to| to.state != DomainState::Dead);
-        if !alive {
-            return Err(Status::BadState);
+    /// The place that a slot number means to a thread. Slot 2 is the call it received last; slot
+    /// 1, through which it will be answered itself, cannot be named.
+    pub(super) fn slot(&self, request: &Request, number: u64) -> Result<Slot, Status> {
+        match number {
+            cptr::CALL => Err(Status::Invalid),
+            cptr::REPLY => Ok(self.reply_slot(request.thread)),
+            _ => Ok(Slot { space: SpaceId::Domain(request.domain), number }),
         }
-        let to = Slot { space: SpaceId::Domain(target), number: request.arguments[2] };
-        self.capabilities.grant(request.slot(1), to, mask)?;
-        self.record_capability(to);
-        Ok(())
     }
 
-    fn domain_create(&mut self, request: &Request) -> Result<(), Status> {
-        let slot = request.slot(0);
+    /// The place that an argument names.
+    pub(super) fn slot_argument(&self, request: &Request, argument: usize) -> Result<Slot, Status> {
+        self.slot(request, request.arguments[argument])
+    }
+
+    /// A vacant place that an argument names, where a new capability can go.
+    pub(super) fn vacant_argument(
+        &self,
+        request: &Request,
+        argument: usize,
+    ) -> Result<Slot, Status> {
+        let number = request.arguments[argument];
+        let slot = Slot { space: SpaceId::Domain(request.domain), number };
         self.capabilities.vacant(slot)?;
-        let domain = self.new_domain("").map_err(|_| Status::NoMemory)?;
-        self.capabilities.insert(slot, Object::Domain(domain), Rights::ALL)?;
-        self.record_capability(slot);
-        Ok(())
+        Ok(slot)
     }
 
-    fn domain_configure(&mut self, request: &mut Request) -> Result<(), Status> {
-        let domain = self.capabilities.domain(request.slot(0), Rights::WRITE)?;
-        let module = self.take_name(request, request.arguments[1])?;
-        match self.load_module(domain, &module, None, &[]) {
-            Ok(_) => {
-                self.name_after(domain, &module);
-                Ok(())
-            }
-            Err(error) => {
-                let status = status_of(&error);
-                if matches!(error, LifecycleError::Load(_)) {
-                    let error = error.to_string();
-                    self.record(domain, None, EventKind::LoadFailed { module, error });
-                }
-                Err(status)
-            }
+    /// The domain that an argument names: 0 is the caller's own.
+    pub(super) fn domain_argument(
+        &self,
+        request: &Request,
+        argument: usize,
+        rights: Rights,
+    ) -> Result<DomainId, Status> {
+        if request.arguments[argument] == 0 {
+            return Ok(request.domain);
+        }
+        Ok(self.capabilities.domain(self.slot_argument(request, argument)?, rights)?)
+    }
+
+    /// Tells a thread how its hypercall ended, if there is still somebody to tell.
+    pub(super) fn write_status(&mut self, thread: ThreadId, status: Status) {
+        if self.thread(thread).state != ThreadState::Dead {
+            let frame = self.thread(thread).utcb;
+            self.arch.frame_write(frame, utcb::STATUS, &(status as i64).to_le_bytes());
         }
     }
 
-    /// Names a domain that was created at run time after its module, and its number if a domain
-    /// of that name exists or existed.
-    fn name_after(&mut self, domain: DomainId, module: &str) {
-        let state = self.domains.get_mut(&domain).expect("it was just loaded");
-        if !state.name.is_empty() {
+    /// Writes message registers of a thread from the `first` on.
+    pub(super) fn write_words(&mut self, thread: ThreadId, first: usize, words: &[u64]) {
+        if words.is_empty() || self.thread(thread).state == ThreadState::Dead {
             return;
         }
-        let next = self.numbered.entry(module.into()).or_insert(1);
-        let name = loop {
-            let name = match *next {
-                1 => String::from(module),
-                number => alloc::format!("{module}.{number}"),
-            };
-            *next += 1;
-            if self.names.insert(name.clone()) {
-                break name;
-            }
-        };
-        state.name.clone_from(&name);
-        self.record(domain, None, EventKind::DomainNamed { name });
+        let frame = self.thread(thread).utcb;
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.arch.frame_write(frame, utcb::MESSAGE + first * 8, &bytes);
     }
 
-    fn domain_run(&mut self, request: &Request) -> Result<(), Status> {
-        let domain = self.capabilities.domain(request.slot(0), Rights::WRITE)?;
-        self.expect_state(domain, Action::Run, DomainState::Configured)
-            .map_err(|error| status_of(&error))?;
-        let thread = self.domains[&domain].thread.ok_or(Status::BadState)?;
-        self.start_thread(thread).map_err(|error| status_of(&error))
+    /// Reads words of a UTCB.
+    pub(super) fn read_words(
+        &self,
+        frame: crate::address::Frame,
+        offset: usize,
+        words: &mut [u64],
+    ) {
+        let mut bytes = [0; utcb::REGISTERS * 8];
+        let bytes = &mut bytes[..words.len() * 8];
+        self.arch.frame_read(frame, offset, bytes);
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().expect("chunks are 8 bytes"));
+        }
     }
 
-    fn page_allocate(&mut self, request: &Request) -> Result<(), Status> {
-        let rights = request.rights(1)?;
-        let slot = request.slot(0);
-        self.capabilities.vacant(slot)?;
-        self.new_page(request.domain, slot, rights).map_err(|_| Status::NoMemory)?;
-        self.record_capability(slot);
-        Ok(())
+    fn note_status(&mut self, at: usize, status: Status) {
+        if let EventKind::Hypercall { status: recorded, .. } = &mut self.events[at].kind {
+            *recorded = status;
+        }
     }
 
-    fn page_map(&mut self, request: &Request) -> Result<(), Status> {
-        let at = GuestPhysical(request.arguments[1]);
-        let rights = request.rights(2)?;
-        let (frame, capability) = self.capabilities.page(request.slot(0), rights)?;
-        let window = layout::window_rights(at).ok_or(Status::Invalid)?;
-        let possible = window.contains(rights) && rights.contains(Rights::READ);
-        if !possible || !at.is_page_aligned() {
-            return Err(Status::Invalid);
-        }
-        if capability.mapped.is_some() {
-            return Err(Status::Exists);
-        }
-        let mapping = Mapping { frame, rights };
-        // Everything the space can object to is the caller's doing; what is left is the host's.
-        match self.domains[&request.domain].space.lookup(at) {
-            Ok(_) => return Err(Status::Exists),
-            Err(SpaceError::NotMapped(_) | SpaceError::NoTable(_)) => {}
-            Err(_) => return Err(Status::Invalid),
-        }
-        self.map(request.slot(0), request.domain, at, mapping).map_err(|_| Status::NoMemory)?;
-        self.record_mapped(request.domain, at, mapping);
-        Ok(())
-    }
-
-    fn page_unmap(&mut self, request: &Request) -> Result<(), Status> {
-        self.capabilities.page(request.slot(0), Rights::NONE)?;
-        if let Some((domain, at)) = self.capabilities.clear_mapped(request.slot(0))? {
-            self.unmap(domain, at);
-        }
-        Ok(())
-    }
-
-    fn console_write(&mut self, request: &mut Request) -> Result<(), Status> {
-        let bytes = self.take_bytes(request, request.arguments[0])?;
-        let console = &mut self.domains.get_mut(&request.domain).expect("the caller's").console;
-        if console.len() + bytes.len() > CONSOLE_MAX {
-            return Err(Status::NoMemory);
-        }
-        console.extend(&bytes);
-        // A character may be split between two calls, so nothing may be lost of either.
-        match String::from_utf8(bytes) {
-            Ok(text) => request.text = Some(text),
-            Err(error) => request.bytes = Some(crate::hex::encode(error.as_bytes())),
-        }
-        Ok(())
-    }
-
-    fn take_bytes(&self, request: &Request, length: u64) -> Result<Vec<u8>, Status> {
+    /// Bytes from the caller's buffer.
+    pub(super) fn take_bytes(&self, request: &Request, length: u64) -> Result<Vec<u8>, Status> {
         let length = usize::try_from(length).map_err(|_| Status::Invalid)?;
         if length > utcb::BUFFER_SIZE {
             return Err(Status::Invalid);
@@ -269,17 +300,6 @@ impl<A: Arch> Microkernel<A> {
         self.arch.frame_read(self.thread(request.thread).utcb, utcb::BUFFER, &mut bytes);
         Ok(bytes)
     }
-
-    /// A name from the caller's buffer.
-    fn take_name(&self, request: &mut Request, length: u64) -> Result<String, Status> {
-        if length > NAME_MAX {
-            return Err(Status::Invalid);
-        }
-        let bytes = self.take_bytes(request, length)?;
-        let text = String::from_utf8(bytes).map_err(|_| Status::Invalid)?;
-        request.text = Some(text.clone());
-        Ok(text)
-    }
 }
 
 impl From<CapError> for Status {
@@ -287,19 +307,30 @@ impl From<CapError> for Status {
         match error {
             CapError::Empty(_) => Self::NotFound,
             CapError::Occupied(_) | CapError::Mapped(_) => Self::Exists,
-            CapError::NoSlot(_) | CapError::WrongKind(_) => Self::Invalid,
+            CapError::NoSlot(_)
+            | CapError::WrongKind(_)
+            | CapError::Badged(_)
+            | CapError::NotRoot(_) => Self::Invalid,
             CapError::Lacks(..) => Self::NotPermitted,
+            CapError::HasChildren(_) => Self::Busy,
+            CapError::NoSpace(_) => Self::BadState,
         }
     }
 }
 
-fn status_of(error: &LifecycleError) -> Status {
-    match error {
-        LifecycleError::NoDomain(_) | LifecycleError::NoThread(_) | LifecycleError::NoModule(_) => {
-            Status::NotFound
+impl From<&LifecycleError> for Status {
+    fn from(error: &LifecycleError) -> Self {
+        match error {
+            LifecycleError::NoDomain(_)
+            | LifecycleError::NoThread(_)
+            | LifecycleError::NotLent(_)
+            | LifecycleError::NoModule(_)
+            | LifecycleError::NoService(_) => Self::NotFound,
+            LifecycleError::DomainState { .. }
+            | LifecycleError::ThreadState { .. }
+            | LifecycleError::Begun => Self::BadState,
+            LifecycleError::Load(_) | LifecycleError::Outside { .. } => Self::Invalid,
+            LifecycleError::Exhausted(_) => Self::NoMemory,
         }
-        LifecycleError::DomainState { .. } | LifecycleError::ThreadState { .. } => Status::BadState,
-        LifecycleError::Load(_) => Status::Invalid,
-        LifecycleError::Exhausted(_) => Status::NoMemory,
     }
 }

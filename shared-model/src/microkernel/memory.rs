@@ -1,23 +1,22 @@
-//! Frames, mappings, and what follows from a capability being removed.
+//! Pages of domains: those they are built from, mappings, and the host's view of their memory.
 //!
 //! The order within an operation: first the model's tables, then the backend's mapping, then
 //! the event. A backend's mapping is gone before the capability operation returns.
 
-use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::Microkernel;
 use crate::address::{Frame, GuestPhysical, PAGE_SIZE};
 use crate::arch::{Arch, ArchError};
-use crate::capability::{Capability, Object, Removed, Slot, SpaceId};
-use crate::construct::Blueprint;
+use crate::capability::{Object, Place, Slot, SpaceId, cptr};
+use crate::construct::{Blueprint, PlannedPage};
 use crate::domain::{DomainId, LifecycleError};
 use crate::event::EventKind;
 use crate::layout;
 use crate::rights::Rights;
 use crate::space::Mapping;
-use crate::world::PagePlan;
 
 impl<A: Arch> Microkernel<A> {
     /// Gives a domain its boot pages. On a failure it has none of them.
@@ -26,117 +25,97 @@ impl<A: Arch> Microkernel<A> {
         domain: DomainId,
         plan: &Blueprint,
     ) -> Result<(), LifecycleError> {
-        let space = SpaceId::Boot(domain);
-        for (i, page) in plan.pages.iter().enumerate() {
-            let slot = Slot { space, number: i as u64 + 1 };
-            let put = self
-                .new_page(domain, slot, page.rights)
-                .and_then(|frame| {
-                    self.arch.frame_write(frame, 0, &page.bytes);
-                    self.map(slot, domain, page.at, Mapping { frame, rights: page.rights })
-                })
-                .map_err(|error| LifecycleError::Exhausted(error.to_string()));
-            if put.is_err() {
+        for page in &plan.pages {
+            let put = self.put_page(domain, page);
+            if let Err(error) = put {
                 self.remove_boot_pages(domain);
-                return put;
+                return Err(LifecycleError::Exhausted(error.to_string()));
             }
         }
         Ok(())
     }
 
-    pub(super) fn remove_boot_pages(&mut self, domain: DomainId) {
-        for removed in self.capabilities.destroy(SpaceId::Boot(domain)) {
-            self.after_removal(removed);
-        }
-    }
-
-    /// Gives a domain a page that its world says it holds from the start.
-    pub(super) fn give_page(
+    /// Gives a domain one page of those it is built from. It is mapped under a capability that the
+    /// domain cannot name.
+    pub(super) fn put_page(
         &mut self,
         domain: DomainId,
-        plan: &PagePlan,
-    ) -> Result<(), LifecycleError> {
-        let exhausted = |error: ArchError| LifecycleError::Exhausted(error.to_string());
-        let slot = Slot { space: SpaceId::Domain(domain), number: plan.slot };
-        let frame = self.new_page(domain, slot, plan.rights).map_err(exhausted)?;
-        self.record_capability(slot);
-        if let Some(at) = plan.at {
-            let window = layout::window_rights(at).unwrap_or_default();
-            let mapping = Mapping { frame, rights: plan.rights & window };
-            self.map(slot, domain, at, mapping).map_err(exhausted)?;
-            self.record_mapped(domain, at, mapping);
+        page: &PlannedPage,
+    ) -> Result<Frame, ArchError> {
+        let space = SpaceId::Boot(domain);
+        let refused = |error: &dyn core::fmt::Display| ArchError(error.to_string());
+        let number = self.capabilities.first_free(space);
+        let number = number.ok_or_else(|| ArchError("a domain's boot space is full".into()))?;
+        let slot = Slot { space, number };
+        let frame = self.new_block(domain, 1, 0)?;
+        if let Err(error) = self.capabilities.insert(slot, Object::Page(frame), page.rights) {
+            self.free_block(frame);
+            return Err(refused(&error));
         }
-        Ok(())
+        self.arch.frame_write(frame, 0, &page.bytes);
+        let mapped = self.map_page(domain, page.at, Mapping { frame, rights: page.rights });
+        let place = Place::Memory { domain, page: page.at };
+        let noted = mapped.and_then(|()| {
+            self.capabilities.set_mapped(slot, place).map_err(|error| refused(&error))
+        });
+        match noted {
+            Ok(()) => Ok(frame),
+            Err(error) => {
+                if let Ok(removed) = self.capabilities.delete(slot) {
+                    self.settle(removed);
+                }
+                Err(error)
+            }
+        }
     }
 
-    /// Gives a domain a capability to another.
-    pub(super) fn give_domain(
+    pub(super) fn remove_boot_pages(&mut self, domain: DomainId) {
+        let space = SpaceId::Boot(domain);
+        let (removed, _) = self.capabilities.close(space, usize::MAX);
+        removed.into_iter().for_each(|removed| self.settle(removed));
+        self.capabilities.open(space);
+    }
+
+    /// Gives a domain a capability to another, which was created from outside.
+    ///
+    /// # Errors
+    /// [`LifecycleError`], and nothing has changed.
+    pub fn give_domain(
         &mut self,
         holder: DomainId,
         number: u64,
         named: DomainId,
         rights: Rights,
     ) -> Result<(), LifecycleError> {
-        let from = Slot { space: SpaceId::Host, number: u64::from(named.0) + 1 };
+        let from = host_slot(named);
         let to = Slot { space: SpaceId::Domain(holder), number };
-        self.capabilities
-            .grant(from, to, rights)
-            .map_err(|error| LifecycleError::Load(error.to_string()))?;
-        self.record_capability(to);
-        Ok(())
+        self.pass_capability(from, to, rights, None)
+            .map_err(|status| LifecycleError::Load(format!("slot {number}: {status:?}")))
     }
 
-    /// A zeroed page on the domain's account, with its first capability in `slot`, which is
-    /// vacant.
-    pub(super) fn new_page(
+    /// Maps one page, in the model and in the backend.
+    pub(super) fn map_page(
         &mut self,
-        account: DomainId,
-        slot: Slot,
-        rights: Rights,
-    ) -> Result<Frame, ArchError> {
-        let domain = self.domains.get_mut(&account).expect("the account is a live domain");
-        let left = domain.pages_left.checked_sub(1).ok_or_else(|| {
-            ArchError("the domain's quota of pages is used up: raise `pages` in [limits]".into())
-        })?;
-        let frame = self.frames.take();
-        if let Err(error) = self.arch.frame_allocate(frame) {
-            self.frames.give(frame);
-            return Err(error);
-        }
-        if let Err(error) = self.capabilities.insert(slot, Object::Page(frame), rights) {
-            self.arch.frame_free(frame);
-            self.frames.give(frame);
-            return Err(ArchError(error.to_string()));
-        }
-        self.owners.insert(frame, account);
-        self.domains.get_mut(&account).expect("as above").pages_left = left;
-        Ok(frame)
-    }
-
-    /// Maps the page of a capability that is not mapped.
-    pub(super) fn map(
-        &mut self,
-        slot: Slot,
         domain: DomainId,
         at: GuestPhysical,
         mapping: Mapping,
     ) -> Result<(), ArchError> {
-        let refused = |error: &dyn core::fmt::Display| ArchError(error.to_string());
         let space = &mut self.domains.get_mut(&domain).expect("a live domain").space;
-        space.map(at, mapping, false).map_err(|error| refused(&error))?;
-        let noted = self.capabilities.set_mapped(slot, domain, at);
-        let mapped = match &noted {
-            Ok(()) => self.arch.map(domain, at, mapping.frame, mapping.rights),
-            Err(error) => Err(refused(error)),
-        };
+        space.map(at, mapping, false).map_err(|error| ArchError(error.to_string()))?;
+        let mapped = self.arch.map(domain, at, mapping.frame, mapping.rights);
         if mapped.is_err() {
-            // These undo what just succeeded: there is nothing to report.
+            // This undoes what just succeeded: there is nothing to report.
             let _ = space.unmap(at);
-            if noted.is_ok() {
-                let _ = self.capabilities.clear_mapped(slot);
-            }
         }
         mapped
+    }
+
+    /// Undoes [`Microkernel::map_page`], which nobody has seen.
+    pub(super) fn unmap_page(&mut self, domain: DomainId, at: GuestPhysical) {
+        let space = &mut self.domains.get_mut(&domain).expect("a live domain").space;
+        if let Ok(Some(_)) = space.unmap(at) {
+            self.arch.unmap(domain, at);
+        }
     }
 
     /// Removes a page of a domain, if it is there.
@@ -149,59 +128,6 @@ impl<A: Arch> Microkernel<A> {
                 self.record(domain, None, EventKind::Unmapped { page: at, frame });
             }
         }
-    }
-
-    /// Carries out what the removal of a capability means: its mapping goes, and with the last
-    /// capability the object.
-    ///
-    /// Domains are taken apart one after the other, not one within another: in the middle of a
-    /// domain's end, some of its pages are mapped under capabilities that are gone already, and
-    /// must not be freed by the end of another. It also takes no stack, however long the chain.
-    pub(super) fn after_removal(&mut self, removed: Removed) {
-        let mut orphans = VecDeque::new();
-        self.settle(removed, &mut orphans);
-        while let Some(domain) = orphans.pop_front() {
-            self.reap_domain(domain, &mut orphans);
-        }
-    }
-
-    /// As [`Microkernel::after_removal`], but a domain that has lost its last capability is only
-    /// added to `orphans`.
-    pub(super) fn settle(&mut self, removed: Removed, orphans: &mut VecDeque<DomainId>) {
-        let Removed { slot, capability: Capability { object, mapped, .. }, last } = removed;
-        if let Some((domain, at)) = mapped {
-            self.unmap(domain, at);
-        }
-        if let SpaceId::Domain(holder) = slot.space {
-            let removed =
-                EventKind::CapabilityRemoved { space: slot.space, slot: slot.number, object };
-            self.record(holder, None, removed);
-        }
-        if !last {
-            return;
-        }
-        match object {
-            Object::Page(frame) => {
-                self.arch.frame_free(frame);
-                self.frames.give(frame);
-                let owner = self.owners.remove(&frame);
-                if let Some(owner) = owner.and_then(|owner| self.domains.get_mut(&owner)) {
-                    owner.pages_left += 1;
-                }
-            }
-            Object::Domain(domain) => orphans.push_back(domain),
-        }
-    }
-
-    pub(super) fn record_capability(&mut self, slot: Slot) {
-        let (SpaceId::Domain(domain), Ok(capability)) =
-            (slot.space, self.capabilities.lookup(slot))
-        else {
-            return;
-        };
-        let Capability { object, rights, .. } = capability;
-        let added = EventKind::CapabilityAdded { slot: slot.number, object, rights };
-        self.record(domain, None, added);
     }
 
     pub(super) fn record_mapped(&mut self, domain: DomainId, page: GuestPhysical, to: Mapping) {
@@ -252,4 +178,10 @@ fn chunks(
         at.0 += size;
         (size > 0).then_some(piece)
     })
+}
+
+/// The microkernel's own capability to a domain that the host created.
+pub(super) fn host_slot(domain: DomainId) -> Slot {
+    let number = cptr::nth(domain.0.saturating_add(1)).unwrap_or(0);
+    Slot { space: SpaceId::Host, number }
 }

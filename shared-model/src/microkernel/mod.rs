@@ -2,12 +2,20 @@
 //! time on a backend, and does what their hypercalls ask for.
 //!
 //! Sequential mode: one thread runs until it exits to here; after a hypercall it goes on,
-//! unless it yielded or ended. The order in which things happen therefore depends on nothing
+//! unless it yielded, waits or ended. The order in which things happen therefore depends on nothing
 //! but the world, and every backend must produce the same log.
 //!
-//! - [`lifecycle`](self): create, load, start, kill, destroy;
-//! - `memory`: frames, mappings, and what follows from a capability being removed;
-//! - `hypercall`: the dispatch.
+//! - `boot`: what a world declares comes into being;
+//! - `lifecycle`: create, load, start, kill, destroy; `domains`: the hypercalls about that;
+//! - `threads`: further threads of a domain; `faults`: who deals with what went wrong in them;
+//! - `hypercall`: how a hypercall arrives and is answered;
+//! - `capabilities`: what domains do with capabilities, and what follows from a removal;
+//! - `blocks`, `memory`: blocks of pages and their mappings; `lent`: those of the host and the
+//!   world; `quota`: who may have how much;
+//! - `ipc`, `notification`, `waiting`: messages, signals, and threads that block;
+//! - `devices`: a timer and a serial port, their ports and interrupts;
+//! - `hosts`: domains whose code is the host's;
+//! - `schedule`: whose turn it is; `parallel`: threads that run at the same time.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -16,24 +24,53 @@ use alloc::vec::Vec;
 use crate::address::{Frame, GuestPhysical, PAGE_SIZE};
 use crate::arch::Arch;
 use crate::bundle::Bundle;
-use crate::capability::Capabilities;
+use crate::capability::{
+    Capabilities, ChannelId, EndpointId, NotificationId, Object, Slot, SpaceId,
+};
 use crate::domain::{
     Action, Domain, DomainId, DomainState, LifecycleError, Thread, ThreadId, ThreadReport,
     ThreadState,
 };
 use crate::event::{Digest, Event, EventKind, LOG_VERSION, Log, LogHeader};
-use crate::exit::{Access, End, Exit, Exited, KillReason};
+use crate::exit::{End, Exit, Exited, KillReason};
 use crate::frames::Frames;
 use crate::registers::RAX;
 use crate::world::KillAfter;
 
+mod blocks;
+mod boot;
+mod capabilities;
+mod console;
+mod devices;
+mod domains;
+mod faults;
+mod hosts;
 mod hypercall;
+mod ipc;
+mod lent;
 mod lifecycle;
 mod memory;
+mod notification;
+mod parallel;
+mod quota;
+mod schedule;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod tests;
+mod threads;
+mod waiting;
+
+use blocks::Block;
+use devices::Devices;
+use hosts::Hosts;
+use ipc::Endpoint;
+use lent::HostSlots;
+use notification::{Channel, Notification};
+pub use parallel::Turn;
+use quota::Accounts;
+use schedule::Turns;
+pub use schedule::{Order, Schedule, exit_order};
 
 /// Characters of a symbol's name that a report shows.
 const NAME_SHOWN: usize = 120;
@@ -47,7 +84,10 @@ pub enum Step {
     Kicked(ThreadId),
     /// The thread used the step's budget up, and is as it was.
     Budget(ThreadId),
-    /// No thread is ready.
+    /// It is a host thread's turn: the caller runs it up to its next hypercall, and passes that to
+    /// [`Microkernel::host_call`].
+    Host(ThreadId),
+    /// No thread is ready, and none will be by itself.
     Idle,
 }
 
@@ -58,12 +98,52 @@ pub struct Microkernel<A: Arch> {
     bundle: Bundle,
     frames: Frames,
     capabilities: Capabilities,
-    /// On whose account each frame is.
-    owners: BTreeMap<Frame, DomainId>,
+    /// Blocks of pages, by their first frame.
+    blocks: BTreeMap<Frame, Block>,
+    /// Pages in use of each memory node.
+    node_pages: [u64; blocks::NODES as usize],
+    host_slots: HostSlots,
+    /// On whose account endpoints, notifications and channels are.
+    object_owners: BTreeMap<Object, DomainId>,
+    /// Every capability of a domain to an endpoint, a notification, a channel or lent memory.
+    holders: BTreeSet<(Object, Slot)>,
+    /// Those of these objects that more than one domain has held.
+    shared: BTreeSet<Object>,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    notifications: BTreeMap<NotificationId, Notification>,
+    channels: BTreeMap<ChannelId, Channel>,
+    /// The number of the next endpoint, notification or channel.
+    next_object: u32,
+    accounts: Accounts,
+    devices: Devices,
+    hosts: Hosts,
     domains: BTreeMap<DomainId, Domain>,
     threads: Vec<Thread>,
+    /// Those that are not dead.
+    live: BTreeSet<ThreadId>,
     /// Threads that can run; the first does.
     ready: VecDeque<ThreadId>,
+    turns: Turns,
+    /// Threads that got other registers since they last ran, while threads run at the same time.
+    moved: BTreeSet<ThreadId>,
+    /// Ticks since the beginning: exits that were handled, and time in which nothing could run.
+    now: u64,
+    /// When waits end by themselves.
+    deadlines: BTreeSet<(u64, ThreadId)>,
+    /// The capability that each wait depends on.
+    waiting_through: BTreeSet<(Slot, ThreadId)>,
+    /// The capability that each domain's fault handler is bound with.
+    fault_bindings: BTreeSet<(Slot, DomainId)>,
+    /// Threads in the middle of a long operation.
+    workers: BTreeSet<ThreadId>,
+    /// Domains that nobody holds any more and that are not taken apart yet.
+    orphans: VecDeque<DomainId>,
+    /// Capabilities that one turn of a long operation removes.
+    batch: usize,
+    /// Pages that this turn of one has unmapped or freed.
+    pages_done: u64,
+    /// A capability or a thread is gone whose absence may make somebody's wait hopeless.
+    peers_changed: bool,
     next_domain: u32,
     /// Every name that a domain has had, so that no later one is mistaken for it.
     names: BTreeSet<String>,
@@ -86,16 +166,43 @@ impl<A: Arch> Microkernel<A> {
             backend: arch.name().into(),
             world: bundle.world.name.clone(),
             inputs: bundle.digest(),
+            schedule: Schedule::Cooperative,
         };
+        let mut capabilities = Capabilities::new();
+        capabilities.open(SpaceId::Host);
         Self {
             arch,
             bundle,
             frames: Frames::new(),
-            capabilities: Capabilities::new(),
-            owners: BTreeMap::new(),
+            capabilities,
+            blocks: BTreeMap::new(),
+            node_pages: [0; blocks::NODES as usize],
+            host_slots: HostSlots::default(),
+            object_owners: BTreeMap::new(),
+            holders: BTreeSet::new(),
+            shared: BTreeSet::new(),
+            endpoints: BTreeMap::new(),
+            notifications: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            next_object: 0,
+            accounts: Accounts::new(),
+            devices: Devices::new(),
+            hosts: Hosts::default(),
             domains: BTreeMap::new(),
             threads: Vec::new(),
+            live: BTreeSet::new(),
             ready: VecDeque::new(),
+            turns: Turns::default(),
+            moved: BTreeSet::new(),
+            now: 0,
+            deadlines: BTreeSet::new(),
+            waiting_through: BTreeSet::new(),
+            fault_bindings: BTreeSet::new(),
+            workers: BTreeSet::new(),
+            orphans: VecDeque::new(),
+            batch: capabilities::BATCH,
+            pages_done: 0,
+            peers_changed: false,
             next_domain: 0,
             names: BTreeSet::new(),
             numbered: BTreeMap::new(),
@@ -107,70 +214,73 @@ impl<A: Arch> Microkernel<A> {
         }
     }
 
-    /// Creates the domains of the bundle's world and starts those that start with it.
-    ///
-    /// # Errors
-    /// When a module cannot be loaded or the backend has no room; what was created stays, to be
-    /// destroyed with the microkernel.
-    pub fn boot(&mut self) -> Result<(), LifecycleError> {
-        let plans = self.bundle.world.domains.clone();
-        let mut created = Vec::new();
-        for plan in &plans {
-            let domain = self.create_domain(&plan.name)?;
-            let call = plan.call.as_deref();
-            let thread = self.load_module(domain, &plan.module, call, &plan.args)?;
-            self.threads[thread.0 as usize].kill_after = plan.kill_after;
-            created.push((domain, thread));
-        }
-        for (plan, &(domain, _)) in plans.iter().zip(&created) {
-            for page in &plan.pages {
-                self.give_page(domain, page)?;
-            }
-            for grant in &plan.domains {
-                let named = plans.iter().position(|plan| plan.name == grant.name);
-                let named = named.ok_or_else(|| {
-                    LifecycleError::Load(alloc::format!("no domain is named `{}`", grant.name))
-                })?;
-                self.give_domain(domain, grant.slot, created[named].0, grant.rights)?;
-            }
-        }
-        for (plan, &(_, thread)) in plans.iter().zip(&created) {
-            if plan.start {
-                self.start_thread(thread)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Runs the thread whose turn it is up to its next exit, and handles that. `budget` is in
     /// instructions, for backends that count them.
     pub fn step(&mut self, budget: u64) -> Step {
-        let Some(&thread) = self.ready.front() else { return Step::Idle };
         if self.finished {
             return Step::Idle;
         }
-        if self.events.len() as u64 >= self.bundle.world.limits.events {
+        if self.workers.is_empty() && !self.orphans.is_empty() {
+            // Whoever began this has ended meanwhile.
+            self.reap_orphans();
+            self.end_hopeless_waits();
+            return Step::Continued;
+        }
+        if let Some(step) = self.repeat_interference() {
+            return step;
+        }
+        self.check_order();
+        let Some(thread) = self.next_thread() else {
+            let any = !self.is_log_full() && self.advance_time();
+            self.choose_next();
+            return if any { Step::Continued } else { Step::Idle };
+        };
+        if self.is_log_full() {
             self.end(thread, End::Killed(KillReason::Timeout));
             return Step::Continued;
+        }
+        if self.thread(thread).work.is_some() {
+            self.continue_work(thread);
+            return self.handled();
+        }
+        if let Some(exit) = self.take_held(thread) {
+            return self.exited(thread, exit);
+        }
+        if self.is_host_thread(thread) {
+            return self.run_service(thread);
         }
         let (left, reason) = self.instructions_left(thread);
         if left == 0 {
             self.end(thread, End::Killed(reason));
-            return Step::Continued;
+            return self.handled();
         }
-        let exit = self.arch.run(thread, budget.min(left));
+        let slice = self.slice_left(thread);
+        let exit = self.arch.run(thread, budget.min(left).min(slice));
+        match self.hold(thread, exit) {
+            Some(exit) => self.exited(thread, exit),
+            None => Step::Continued,
+        }
+    }
+
+    /// Handles what a thread's run ended with.
+    fn exited(&mut self, thread: ThreadId, exit: Exit) -> Step {
         match exit {
             Exit::Kicked => return Step::Kicked(thread),
-            Exit::Budget => return Step::Budget(thread),
+            Exit::Budget => {
+                self.end_slice(thread);
+                return Step::Budget(thread);
+            }
+            _ => self.takes_effect(thread),
+        }
+        match exit {
+            Exit::Kicked | Exit::Budget => unreachable!("these are no events"),
             Exit::Hypercall { number } => self.hypercall(thread, number),
             Exit::Return => self.returned(thread),
-            Exit::Fault { address, from, access } => {
-                let fault = KillReason::Fault { address: from, guest_physical: address, access };
-                self.end(thread, End::Killed(fault));
-            }
-            Exit::Exception { vector, code, address } => {
-                let reason = self.explain_exception(thread, vector, code, address);
-                self.end(thread, End::Killed(reason));
+            Exit::Fault { .. } => self.faulted(thread, exit),
+            Exit::Exception { vector, code, .. } => {
+                if !self.emulate_port(thread, vector, code) {
+                    self.faulted(thread, exit);
+                }
             }
             Exit::Port { port } => self.end(thread, End::Killed(KillReason::Port { port })),
             Exit::Unsupported { what, .. } => {
@@ -178,12 +288,20 @@ impl<A: Arch> Microkernel<A> {
             }
             Exit::Shutdown => self.end(thread, End::Killed(KillReason::Shutdown)),
         }
+        self.handled()
+    }
+
+    /// After each exit: what time and other people's deaths bring about, and whose turn is next.
+    fn handled(&mut self) -> Step {
+        self.expire();
+        self.end_hopeless_waits();
+        self.choose_next();
         Step::Continued
     }
 
     /// The thread that the next step runs, and when it is to be killed.
     pub fn current(&self) -> Option<(ThreadId, Option<KillAfter>)> {
-        let &thread = self.ready.front().filter(|_| !self.finished)?;
+        let thread = self.next_thread().filter(|_| !self.finished)?;
         Some((thread, self.thread(thread).kill_after))
     }
 
@@ -199,7 +317,9 @@ impl<A: Arch> Microkernel<A> {
         if core::mem::replace(&mut self.finished, true) {
             return;
         }
-        let mut unmapped = self.owners.clone();
+        self.end_stuck_threads();
+        while !self.reap_orphans() {}
+        let mut unmapped = self.frame_owners();
         let ids: Vec<_> = self.domains.keys().copied().collect();
         for id in ids {
             let pages: Vec<_> = self.domains[&id].space.iter().collect();
@@ -241,7 +361,8 @@ impl<A: Arch> Microkernel<A> {
 
     /// The log so far, with its header.
     pub fn log(&self) -> Log {
-        Log { header: self.header.clone(), events: self.events.clone() }
+        let header = LogHeader { schedule: self.schedule(), ..self.header.clone() };
+        Log { header, events: self.events.clone() }
     }
 
     /// Adds a module under a name, for domains created later.
@@ -298,14 +419,18 @@ impl<A: Arch> Microkernel<A> {
             ThreadState::Dead => {
                 Err(LifecycleError::ThreadState { action: Action::Kick, state: ThreadState::Dead })
             }
+            // A host thread is never on the processor for longer than a hypercall.
+            state if self.is_host_thread(thread) => {
+                Err(LifecycleError::ThreadState { action: Action::Kick, state })
+            }
             _ => Ok(self.arch.kicker(thread)),
         }
     }
 
     /// Instructions that all threads together have retired, where the backend counts.
     pub fn retired(&self) -> Option<u64> {
-        // Whoever is not ready has not run yet, or is counted already.
-        self.ready.iter().try_fold(self.retired_before?, |total, &thread| {
+        let ran = self.live.iter().filter(|&&thread| !self.is_host_thread(thread));
+        ran.copied().try_fold(self.retired_before?, |total, thread| {
             Some(total.saturating_add(self.arch.retired(thread)?))
         })
     }
@@ -317,7 +442,8 @@ impl<A: Arch> Microkernel<A> {
         };
         let run = self.bundle.world.limits.instructions.saturating_sub(all);
         match self.thread(thread).kill_after {
-            Some(kill) if kill.instructions.saturating_sub(own) <= run => {
+            // Of a recorded run it is known when that was.
+            Some(kill) if kill.instructions.saturating_sub(own) <= run && !self.is_repeating() => {
                 (kill.instructions.saturating_sub(own), KillReason::Killed)
             }
             _ => (run, KillReason::Timeout),
@@ -330,7 +456,11 @@ impl<A: Arch> Microkernel<A> {
         let domain = self.thread(thread).domain;
         self.record(domain, Some(thread), EventKind::Return { value });
         let state = &self.threads[thread.0 as usize];
-        let call = &state.calls[state.current_call];
+        let Some(call) = state.calls.get(state.current_call) else {
+            // What it was started on was no call of its world's.
+            self.end(thread, End::Exit(Exited { value: value.cast_signed() }));
+            return;
+        };
         let outputs: Vec<_> = call
             .arguments
             .iter()
@@ -354,32 +484,12 @@ impl<A: Arch> Microkernel<A> {
         }
     }
 
-    /// A page fault at the address of an import that nobody provides is about that import.
-    fn explain_exception(
-        &self,
-        thread: ThreadId,
-        vector: u8,
-        code: u32,
-        address: Option<crate::address::GuestVirtual>,
-    ) -> KillReason {
-        let program = self.domains[&self.thread(thread).domain].program.as_ref();
-        let import = address.and_then(|address| program?.unprovided_at(address));
-        match import {
-            Some(import) => {
-                // Intel SDM vol. 3, 4.7: bit 1 is a write, bit 4 a fetch.
-                let access = match code {
-                    code if code & 16 != 0 => Access::Execute,
-                    code if code & 2 != 0 => Access::Write,
-                    _ => Access::Read,
-                };
-                KillReason::Unprovided { symbol: import.name.clone(), access }
-            }
-            None => KillReason::Exception { vector, code, address },
-        }
-    }
-
     fn thread(&self, thread: ThreadId) -> &Thread {
         &self.threads[thread.0 as usize]
+    }
+
+    fn thread_mut(&mut self, thread: ThreadId) -> &mut Thread {
+        &mut self.threads[thread.0 as usize]
     }
 
     fn record(&mut self, domain: DomainId, thread: Option<ThreadId>, kind: EventKind) {

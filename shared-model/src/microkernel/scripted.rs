@@ -24,8 +24,20 @@ impl Kick for NoKick {
 #[derive(Debug)]
 struct Processor {
     domain: DomainId,
+    exception_stack: GuestPhysical,
     registers: Registers,
     retired: u64,
+}
+
+/// A step of a program.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    /// After so many instructions, an exit.
+    Exit(u64, Exit),
+    /// One instruction that sets a flag, as a store to shared memory would.
+    Set(u32),
+    /// A loop until the flag is set.
+    Await(u32),
 }
 
 /// A mirror of the mappings that a domain has.
@@ -41,6 +53,10 @@ pub(super) struct Scripted {
     used_threads: BTreeSet<ThreadId>,
     /// What the next runs return. With nothing here, a thread spins its budget away.
     pub(super) exits: VecDeque<Exit>,
+    /// What threads do that have a program: that instead of the above.
+    pub(super) programs: BTreeMap<ThreadId, VecDeque<Act>>,
+    /// What programs have set.
+    flags: BTreeSet<u32>,
     /// Whether it says how many instructions a thread has retired.
     pub(super) counts: bool,
     /// Calls that can fail and were made so far.
@@ -64,8 +80,37 @@ impl Scripted {
         self.threads.contains_key(&thread)
     }
 
-    pub(super) fn thread_count(&self) -> usize {
-        self.threads.len()
+    /// Runs a program up to its next exit, or as far as the budget reaches.
+    fn run_program(&mut self, thread: ThreadId, mut budget: u64) -> Exit {
+        while budget > 0 {
+            let program = self.programs.get_mut(&thread).expect("it has a program");
+            let (used, exit) = match program.front_mut() {
+                Some(Act::Exit(left, exit)) if *left <= budget => {
+                    ((*left).max(1), Some(exit.clone()))
+                }
+                Some(Act::Exit(left, _)) => {
+                    *left -= budget;
+                    (budget, None)
+                }
+                Some(&mut Act::Set(flag)) => {
+                    self.flags.insert(flag);
+                    program.pop_front();
+                    (1, None)
+                }
+                Some(Act::Await(flag)) if self.flags.contains(flag) => {
+                    program.pop_front();
+                    (1, None)
+                }
+                Some(Act::Await(_)) | None => (budget, None),
+            };
+            self.processor(thread).retired += used;
+            budget -= used.min(budget);
+            if let Some(exit) = exit {
+                self.programs.get_mut(&thread).expect("as above").pop_front();
+                return exit;
+            }
+        }
+        Exit::Budget
     }
 
     fn may_fail(&mut self, what: &str) -> Result<(), ArchError> {
@@ -87,12 +132,22 @@ impl Scripted {
         self.threads.get_mut(&thread).unwrap_or_else(|| panic!("{thread:?} does not exist"))
     }
 
-    /// The contract: a domain's own pages, tables among them, stay while it has a thread.
+    /// The contract: a domain's own pages, tables among them, stay while it has a thread. Those of
+    /// another thread's area come when that is created, and those of further arguments before it.
     #[track_caller]
     fn check_not_needed(&self, domain: DomainId, page: GuestPhysical) {
-        let runs = self.threads.values().any(|processor| processor.domain == domain);
-        let window = layout::window_rights(page).is_some();
-        assert!(window || !runs, "boot page {page} of {domain:?} changes under a thread");
+        if layout::window_rights(page).is_some() {
+            return;
+        }
+        let area = layout::thread_of(page);
+        let is_late = page >= layout::MORE_ARGUMENTS;
+        let needs = |processor: &Processor| {
+            processor.domain == domain
+                && (!is_late
+                    || area.is_some() && layout::thread_of(processor.exception_stack) == area)
+        };
+        let needed = self.threads.values().any(needs);
+        assert!(!needed, "boot page {page} of {domain:?} changes under a thread");
     }
 }
 
@@ -186,7 +241,9 @@ impl Arch for Scripted {
         self.may_fail("thread_create")?;
         self.used_threads.insert(thread);
         let registers = Registers::default();
-        self.threads.insert(thread, Processor { domain, registers, retired: 0 });
+        let exception_stack = system.exception_stack;
+        let processor = Processor { domain, exception_stack, registers, retired: 0 };
+        self.threads.insert(thread, processor);
         Ok(())
     }
 
@@ -210,6 +267,9 @@ impl Arch for Scripted {
 
     fn run(&mut self, thread: ThreadId, budget: u64) -> Exit {
         assert!(budget > 0, "a run needs a budget");
+        if self.programs.contains_key(&thread) {
+            return self.run_program(thread, budget);
+        }
         let exit = self.exits.pop_front().unwrap_or(Exit::Budget);
         let processor = self.processor(thread);
         processor.retired += if exit == Exit::Budget { budget } else { 1 };

@@ -1,22 +1,33 @@
 //! World files: what is read, what is refused and where.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use super::{Argument, World};
 use crate::exit::{End, Exited};
-use alloc::string::ToString;
+
+mod distributed;
+mod documented;
+pub(crate) mod mutated;
+mod refused;
 
 const SMALL: &str = "name = \"w\"\n[[domain]]\nname = \"main\"\nmodule = \"a.ko\"\n";
 
 #[test]
 fn a_small_world_has_the_defaults() {
     let world = World::parse(SMALL).unwrap();
-    assert!(world.domains[0].start && world.domains[0].call.is_none());
+    let main = &world.domains[0];
+    assert!(main.start && main.call.is_none() && main.caps.is_empty() && main.service.is_none());
     assert_eq!(world.limits, super::Limits::default());
+    assert!(!world.schedule.parallel && world.schedule.seeds == 1000);
+    assert_eq!(main.quota.limits().count(), 0);
 }
 
 #[test]
 fn arguments_of_all_kinds_are_read_and_survive_json() {
     let args = "args = [1, -2, { text = \"hi\" }, { hex = \"00ff\" }, { buffer = 16 }]";
-    let world = World::parse(&alloc::format!("{SMALL}{args}")).unwrap();
+    let world = World::parse(&format!("{SMALL}{args}")).unwrap();
     let json = serde_json::to_string(&world).unwrap();
     assert_eq!(serde_json::from_str::<World>(&json).unwrap(), world);
     assert_eq!(world.domains[0].args[1], Argument::Signed(-2));
@@ -24,35 +35,17 @@ fn arguments_of_all_kinds_are_read_and_survive_json() {
 }
 
 #[test]
-fn errors_point_at_the_line_and_say_what_to_do() {
-    let cases = [
-        ("name = \n", 1, "value"),
-        ("name = \"w\"\n", 2, "no domain"),
-        (&alloc::format!("{SMALL}pagse = []\n"), 5, "pagse"),
-        (&alloc::format!("{SMALL}pages = [{{ slot = 0, rights = \"r\" }}]\n"), 2, "slot 0"),
-        (&alloc::format!("{SMALL}pages = [{{ slot = 1, rights = \"q\" }}]\n"), 5, "right `q`"),
-        (
-            &alloc::format!("{SMALL}pages = [{{ slot = 1, rights = \"r\", at = 0x1000 }}]\n"),
-            2,
-            "data window",
-        ),
-        (
-            &alloc::format!("{SMALL}[[expect]]\ndomain = \"main\"\nend = \"melted\"\n"),
-            5,
-            "use one of exit",
-        ),
-    ];
-    for (source, line, part) in cases {
-        let error = World::parse(source).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.line, line, "{text}\n{source}");
-        assert!(text.contains(part), "{text}");
+fn all_that_the_document_shows_survives_json() {
+    for (source, _) in documented::examples() {
+        let world = World::parse(&source).unwrap();
+        let json = serde_json::to_string(&world).unwrap();
+        assert_eq!(serde_json::from_str::<World>(&json).unwrap(), world);
     }
 }
 
 #[test]
 fn an_expectation_names_what_is_different() {
-    let source = alloc::format!(
+    let source = format!(
         "{SMALL}[[expect]]\ndomain = \"main\"\nend = \"exit\"\nvalue = 1\nconsole = \"a\\n\"\n"
     );
     let world = World::parse(&source).unwrap();
@@ -65,52 +58,26 @@ fn an_expectation_names_what_is_different() {
 }
 
 #[test]
-fn what_could_not_be_booted_is_refused_with_its_place() {
-    let page = |page: &str| alloc::format!("{SMALL}pages = [{page}]\n");
-    let window = "{ slot = 1, rights = \"rw\", at = 0x4000_0000 }";
-    let many = alloc::vec!["1"; 257].join(", ");
-    let declare = |name: &str, file: &str| {
-        alloc::format!("{SMALL}[[module]]\nname = \"{name}\"\nfile = \"{file}\"\n")
-    };
-    let cases = [
-        ("name = \"\"\n[[domain]]\nname = \"a\"\nmodule = \"m\"\n".into(), 1, "needs a name"),
-        ("name = \"w\"\n[[domain]]\nname = \"\"\nmodule = \"m\"\n".into(), 2, "needs a name"),
-        (alloc::format!("{SMALL}[[domain]]\nname = \"main\"\nmodule = \"m\"\n"), 5, "already"),
-        (alloc::format!("{SMALL}call = []\n"), 2, "is empty"),
-        (alloc::format!("{SMALL}args = [{many}]\n"), 2, "257 arguments"),
-        (alloc::format!("{SMALL}args = [{{ hex = \"0\" }}]\n"), 2, "hexadecimal"),
-        (
-            alloc::format!("{SMALL}domains = [{{ slot = 1, name = \"x\", rights = \"r\" }}]\n"),
-            2,
-            "`x`",
-        ),
-        (page("{ slot = 1, rights = \"w\", at = 0x4000_0000 }"), 2, "readable"),
-        (page("{ slot = 1, rights = \"x\", at = 0x6000_0000 }"), 2, "readable"),
-        (page(&alloc::format!("{window}, {}", window.replace('1', "2"))), 2, "two pages"),
-        (page(&alloc::format!("{window}, {{ slot = 1, rights = \"r\" }}")), 2, "twice"),
-        (page("{ slot = 1, rights = \"r\", at = 0x4000_0001 }"), 2, "not a page"),
-        (declare("a.ko", "b.ko"), 5, "rename"),
-        (
-            alloc::format!("{}{}", declare("x", "x"), &declare("x", "x")[SMALL.len()..]),
-            8,
-            "already",
-        ),
-    ];
-    for (source, line, part) in cases {
-        let error = World::parse(&source).expect_err(&source);
-        let text = error.to_string();
-        assert!(error.line == line && text.contains(part), "{text}\n{source}");
-    }
-    World::parse(&declare("a.ko", "a.ko")).expect("the same file under its own name");
+fn an_expectation_can_be_about_a_thread_or_about_the_serial_port() {
+    let source = format!(
+        "{SMALL}[[expect]]\ndomain = \"main\"\nthread = 2\nend = \"stuck\"\n\
+         [[expect]]\nserial = \"hi\\n\"\n"
+    );
+    let expect = World::parse(&source).unwrap().expect;
+    let wrong = expect[0].check(None, "");
+    assert_eq!(wrong, ["main, thread 2: expected end stuck, got nothing"]);
+    assert!(expect[1].check_serial("hi\n").is_empty());
+    let wrong = expect[1].check_serial("hi");
+    assert_eq!(wrong, ["serial port: expected \"hi\\n\", got \"hi\""]);
 }
 
 #[test]
 fn an_error_in_a_line_as_long_as_the_file_shows_the_part_around_it() {
     let long = "x".repeat(200_000);
     for source in [
-        alloc::format!("{SMALL}args = [\"{long}\"] ?"),
-        alloc::format!("{SMALL}args = [{{ text = \"{long}\" }}] = 3"),
-        alloc::format!("{SMALL}{long} = {long}"),
+        format!("{SMALL}args = [\"{long}\"] ?"),
+        format!("{SMALL}args = [{{ text = \"{long}\" }}] = 3"),
+        format!("{SMALL}{long} = {long}"),
         "\u{feff}name = \u{1b}[31m".into(),
         "\u{1f600}".repeat(100_000),
     ] {
@@ -126,9 +93,9 @@ fn an_error_in_a_line_as_long_as_the_file_shows_the_part_around_it() {
 
 #[test]
 fn a_world_of_very_many_domains_is_refused_soon() {
-    let mut source = alloc::string::String::from("name = \"w\"\n");
+    let mut source = String::from("name = \"w\"\n");
     for i in 0..20_000 {
-        source += &alloc::format!("[[domain]]\nname = \"{i}\"\nmodule = \"m\"\n");
+        source += &format!("[[domain]]\nname = \"{i}\"\nmodule = \"m\"\n");
     }
     let error = World::parse(&source).unwrap_err();
     assert_eq!(error.line, 2 + 256 * 3);
@@ -137,24 +104,40 @@ fn a_world_of_very_many_domains_is_refused_soon() {
 
 #[test]
 fn numbers_at_the_ends_of_their_range_are_read_or_refused_with_their_place() {
-    let limits =
-        |text: &str| SMALL.replace("[[domain]]", &alloc::format!("[limits]\n{text}\n[[domain]]"));
+    let limits = |text: &str| SMALL.replace("[[domain]]", &format!("[limits]\n{text}\n[[domain]]"));
     for good in ["events = 9223372036854775807", "pages = 4294967295", "pages = 0", "events = 0"] {
         World::parse(&limits(good)).expect(good);
     }
     for bad in
         ["events = -1", "pages = 4294967296", "instructions = 99999999999999999999", "pages = 1.5"]
     {
-        assert_eq!(World::parse(&limits(bad)).expect_err(bad).line, 3, "{bad}");
+        let error = World::parse(&limits(bad)).expect_err(bad);
+        let column = bad.find('=').unwrap() + 3;
+        assert_eq!((error.line, error.column), (3, column), "{error}");
     }
 }
 
 #[test]
 fn strange_names_survive() {
     for name in ["a b", "\\u001B[31m", "\\n", "\u{202e}", "..", "/etc/passwd", "main.2"] {
-        let world =
-            World::parse(&SMALL.replace("\"main\"", &alloc::format!("\"{name}\""))).expect(name);
+        let world = World::parse(&SMALL.replace("\"main\"", &format!("\"{name}\""))).expect(name);
         let json = serde_json::to_string(&world).unwrap();
         assert_eq!(serde_json::from_str::<World>(&json).unwrap(), world);
     }
+}
+
+#[test]
+fn a_world_that_came_another_way_says_where_it_is_wrong() {
+    let mut world = World::parse(&format!("{SMALL}args = [{{ hex = \"00\" }}]\n")).unwrap();
+    world.domains[0].args = alloc::vec![Argument::Bytes { hex: "0".into() }];
+    let error = world.validate().unwrap_err();
+    assert!(error.starts_with("domain[0].args[0].hex: `0` is not pairs"), "{error}");
+}
+
+#[test]
+fn a_service_is_no_file_of_the_world() {
+    let source = "name = \"w\"\n[[domain]]\nname = \"a\"\nservice = \"s\"\n\
+                  [[domain]]\nname = \"b\"\nmodule = \"b.ko\"\n";
+    let world = World::parse(source).unwrap();
+    assert_eq!(world.files().collect::<Vec<_>>(), [("b.ko", "b.ko")]);
 }

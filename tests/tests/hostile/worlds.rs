@@ -5,7 +5,7 @@ use lcd::assemble::{self, Modules};
 use shared_model::address::GuestPhysical;
 use shared_model::bundle::Bundle;
 use shared_model::rights::Rights;
-use shared_model::world::{Argument, DomainGrant, KillAfter, PagePlan, World};
+use shared_model::world::{Argument, CapPlan, KillAfter, PagePlan, World};
 
 /// The world that prints, which works.
 fn printk() -> Bundle {
@@ -105,16 +105,17 @@ fn many_domains_and_odd_names() {
 fn capabilities_to_oneself_and_at_odd_places() {
     survive("itself", |world| {
         let name = world.domains[0].name.clone();
-        world.domains[0].domains = vec![DomainGrant { slot: 1, name, rights: Rights::ALL }];
+        world.domains[0].caps = vec![CapPlan::new(&name, "rwg".parse().unwrap())];
     })
     .unwrap();
     for at in [0x4000_0000, 0x5fff_f000, 0x6000_0000, 0x6fff_f000] {
-        let page = PagePlan { slot: 2, rights: Rights::ALL, at: Some(GuestPhysical(at)) };
+        let rights = "rwxg".parse().unwrap();
+        let page = PagePlan { slot: None, rights, at: Some(GuestPhysical(at)) };
         survive("a page", |world| world.domains[0].pages = vec![page]).unwrap();
     }
     // Two pages in one place cannot both be there.
     let pages = [3, 4].map(|slot| PagePlan {
-        slot,
+        slot: Some(slot),
         rights: Rights::READ_WRITE,
         at: Some(GuestPhysical(0x4000_0000)),
     });

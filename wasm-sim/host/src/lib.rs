@@ -5,7 +5,7 @@
 //! instructions, so that it stays in charge.
 
 use shared_model::bundle::Bundle;
-use shared_model::domain::LifecycleError;
+use shared_model::domain::{LifecycleError, ThreadId};
 use shared_model::event::{Log, LogError};
 use shared_model::session::{Progress, Request, Response};
 use thiserror::Error;
@@ -18,7 +18,7 @@ use wasmtime::{
 pub static SIMULATOR_WASM: &[u8] = include_bytes!(env!("LCD_SIM_WASM_PATH"));
 
 /// The version of the interface that this crate speaks.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 
 /// Bytes of memory that a simulator may use: frames of its domains and the log.
 const MEMORY_MAX: usize = 2 << 30;
@@ -134,6 +134,13 @@ impl Simulator {
         match self.run.call(&mut self.store, budget)? {
             0 => Ok(Progress::Idle),
             1 => Ok(Progress::More),
+            2 => {
+                let number = String::from_utf8_lossy(&self.output()?).parse();
+                let number = number.map_err(|_| {
+                    SimulatorError::Refused(String::from("it names no host thread"))
+                })?;
+                Ok(Progress::Host(ThreadId(number)))
+            }
             _ => Err(SimulatorError::Refused(String::from_utf8_lossy(&self.output()?).into())),
         }
     }

@@ -11,7 +11,7 @@ use Hypercall::{CapDelete, CapGrant, DomainCreate, DomainRun, PageAllocate, Page
 fn scenario(bench: &mut Bench) {
     bench.call(MAIN, PageAllocate, &[10, 15]);
     bench.call(MAIN, PageMap, &[10, DATA + 0x1000, R | W]);
-    bench.call(MAIN, CapGrant, &[2, 10, 10, R | X]);
+    bench.call(MAIN, CapGrant, &[26, 10, 10, R | X]);
     bench.call(PEER, PageMap, &[10, CODE, R | X]);
     bench.call(MAIN, DomainCreate, &[11]);
     bench.configure(MAIN, 11, "two");
@@ -32,7 +32,7 @@ fn a_failure_at_any_call_of_a_boot_leaves_nothing_behind() {
         let mut bench = Bench::asleep(TWO);
         bench.kernel.arch.fail_at = Some(fail_at);
         let error = bench.kernel.boot().expect_err("one of its calls fails");
-        assert!(matches!(&error, LifecycleError::Exhausted(text) if text.contains("asked for")));
+        assert!(matches!(&error, LifecycleError::Exhausted(_)), "{error}");
         bench.audit();
         bench.tear_down();
     }

@@ -16,7 +16,7 @@ use super::{Bench, CODE, DATA};
 use crate::abi::{Hypercall, Status, utcb};
 use crate::address::{GuestPhysical, GuestVirtual};
 use crate::arch::Arch;
-use crate::capability::{Object, SLOTS, Slot, SpaceId};
+use crate::capability::{Object, Slot, SpaceId, cptr};
 use crate::domain::{DomainId, ThreadId};
 use crate::exit::{Access, Exit};
 use crate::rights::Rights;
@@ -31,24 +31,24 @@ events = 4000
 [[domain]]
 name = "a"
 module = "m"
-pages = [{ slot = 1, rights = "rwxg", at = 0x4000_0000 }, { slot = 2, rights = "rwg" }]
-domains = [
-    { slot = 3, name = "a", rights = "rwg" },
-    { slot = 4, name = "b", rights = "rwg" },
-    { slot = 5, name = "c", rights = "rwg" },
+pages = [{ slot = 25, rights = "rwxg", at = 0x4000_0000 }, { slot = 26, rights = "rwg" }]
+caps = [
+    { slot = 3, object = "a", rights = "rwg" },
+    { slot = 4, object = "b", rights = "rwg" },
+    { slot = 5, object = "c", rights = "rwg" },
 ]
 [[domain]]
 name = "b"
 module = "m"
 pages = [
-    { slot = 1, rights = "rxg", at = 0x6000_0000 },
+    { slot = 25, rights = "rxg", at = 0x6000_0000 },
     { slot = 6, rights = "rwg", at = 0x4000_0000 },
 ]
-domains = [{ slot = 2, name = "d", rights = "rwg" }, { slot = 3, name = "a", rights = "wg" }, { slot = 4, name = "c", rights = "rw" }]
+caps = [{ slot = 26, object = "d", rights = "rwg" }, { slot = 3, object = "a", rights = "wg" }, { slot = 4, object = "c", rights = "rw" }]
 [[domain]]
 name = "c"
 module = "two"
-domains = [{ slot = 3, name = "b", rights = "rg" }, { slot = 4, name = "c", rights = "rwg" }]
+caps = [{ slot = 3, object = "b", rights = "rg" }, { slot = 4, object = "c", rights = "rwg" }]
 [[domain]]
 name = "d"
 module = "m"
@@ -72,7 +72,7 @@ enum Step {
 }
 
 fn slot() -> impl Strategy<Value = u64> {
-    prop_oneof![12 => 1..9_u64, 1 => Just(0), 1 => Just(SLOTS - 1), 1 => Just(SLOTS), 1 => any::<u64>()]
+    prop_oneof![12 => 1..9_u64, 1 => Just(0), 1 => Just(cptr::NUMBERS - 1), 1 => Just(cptr::NUMBERS), 1 => any::<u64>()]
 }
 
 fn rights() -> impl Strategy<Value = u64> {
@@ -164,15 +164,16 @@ impl World {
     fn new(broken: Broken) -> Self {
         let mut bench = Bench::new(WORLD);
         let (holder, held) = (ThreadId(1), ThreadId(3));
-        bench.done(holder, Hypercall::CapGrant, &[2, 6, 1, 15]);
-        bench.done(held, Hypercall::PageMap, &[1, DATA, 1]);
+        bench.done(holder, Hypercall::CapGrant, &[26, 6, 25, 15]);
+        bench.done(held, Hypercall::PageMap, &[25, DATA, 1]);
         bench.kernel.arch.keeps_mappings = broken == Broken::Unmap;
         let mut reference = Reference::of(&bench.kernel);
         // The host keeps only the first domain, so that the others can lose their last holder.
         for number in [2, 3, 4] {
             let slot = Slot { space: SpaceId::Host, number };
             let removed = bench.kernel.capabilities.delete(slot).expect("the host made it");
-            bench.kernel.after_removal(removed);
+            bench.kernel.settle(removed);
+            while !bench.kernel.reap_orphans() {}
             reference.delete(slot).expect("it is there as well");
         }
         Self { bench, reference, broken, steps: 0 }

@@ -1,8 +1,8 @@
 //! Every hypercall: what it does, and each way in which it is refused.
 
-use super::{Bench, CODE, DATA, G, MAIN, PEER, R, TWO, W, X};
+use super::{Bench, CODE, DATA, G, MAIN, MANY, PEER, R, TWO, W, X};
 use crate::abi::{Hypercall, Status, utcb};
-use crate::capability::{Object, SLOTS};
+use crate::capability::{Object, cptr};
 use crate::domain::{DomainId, ThreadState};
 use crate::event::EventKind;
 use crate::exit::{End, Exited};
@@ -15,7 +15,7 @@ use Hypercall::{
 };
 
 /// Numbers that are no slot.
-const NO_SLOTS: [u64; 4] = [0, SLOTS, 1 << 32 | 1, u64::MAX];
+const NO_SLOTS: [u64; 4] = [0, cptr::NUMBERS, 1 << 32 | 1, u64::MAX];
 
 #[test]
 fn page_allocate_gives_a_zeroed_page_and_refuses_bad_slots_and_rights() {
@@ -24,12 +24,12 @@ fn page_allocate_gives_a_zeroed_page_and_refuses_bad_slots_and_rights() {
     let page = bench.capability(MAIN, 10).unwrap();
     assert_eq!((page.rights, page.mapped), (Rights::READ_WRITE, None));
     // A page that nobody may do anything with is of no use, and harmless.
-    bench.done(MAIN, PageAllocate, &[SLOTS - 1, 0]);
+    bench.done(MAIN, PageAllocate, &[cptr::NUMBERS - 1, 0]);
     bench.refused(MAIN, PageAllocate, &[10, R], Status::Exists);
     for slot in NO_SLOTS {
         bench.refused(MAIN, PageAllocate, &[slot, R], Status::Invalid);
     }
-    for rights in [16, 1 << 32, u64::MAX] {
+    for rights in [32, 1 << 32, u64::MAX] {
         bench.refused(MAIN, PageAllocate, &[11, rights], Status::Invalid);
     }
     bench.tear_down();
@@ -43,13 +43,13 @@ fn page_map_maps_once_within_a_window_and_within_the_rights() {
     bench.done(MAIN, PageAllocate, &[12, W]);
     let free = DATA + 0x5000;
     for (words, status) in [
-        ([99, free, R], Status::NotFound),
+        ([29, free, R], Status::NotFound),
         ([0, free, R], Status::Invalid),
-        ([2, free, R], Status::Invalid),
+        ([26, free, R], Status::Invalid),
         ([11, free, R | W], Status::NotPermitted),
         ([11, free, G], Status::NotPermitted),
         ([10, free, R | G], Status::Invalid),
-        ([10, free, 16 | R], Status::Invalid),
+        ([10, free, 32 | R], Status::Invalid),
         ([10, free, 0], Status::Invalid),
         ([12, free, W], Status::Invalid),
         ([10, free, R | X], Status::Invalid),
@@ -65,7 +65,7 @@ fn page_map_maps_once_within_a_window_and_within_the_rights() {
         ([10, DATA | 1 << 48, R], Status::Invalid),
         ([10, !0xfff, R], Status::Invalid),
         ([10, DATA, R], Status::Exists),
-        ([1, free, R], Status::Exists),
+        ([25, free, R], Status::Exists),
     ] {
         bench.refused(MAIN, PageMap, &words, status);
     }
@@ -81,15 +81,15 @@ fn page_map_maps_once_within_a_window_and_within_the_rights() {
 #[test]
 fn page_unmap_takes_the_mapping_and_nothing_else() {
     let mut bench = Bench::new(TWO);
-    bench.done(MAIN, PageUnmap, &[1]);
+    bench.done(MAIN, PageUnmap, &[25]);
     assert_eq!(bench.words(bench.kernel.events.len() - 2), ["hypercall", "unmapped"]);
-    assert_eq!(bench.capability(MAIN, 1).unwrap().mapped, None);
+    assert_eq!(bench.capability(MAIN, 25).unwrap().mapped, None);
     let events = bench.kernel.events.len();
-    bench.done(MAIN, PageUnmap, &[1]);
+    bench.done(MAIN, PageUnmap, &[25]);
     assert_eq!(bench.kernel.events.len(), events + 1, "there was nothing to unmap");
-    bench.done(MAIN, PageMap, &[1, DATA + 0x1000, R]);
-    bench.refused(MAIN, PageUnmap, &[2], Status::Invalid);
-    bench.refused(MAIN, PageUnmap, &[77], Status::NotFound);
+    bench.done(MAIN, PageMap, &[25, DATA + 0x1000, R]);
+    bench.refused(MAIN, PageUnmap, &[26], Status::Invalid);
+    bench.refused(MAIN, PageUnmap, &[27], Status::NotFound);
     bench.refused(MAIN, PageUnmap, &[0], Status::Invalid);
     bench.tear_down();
 }
@@ -100,29 +100,29 @@ fn cap_grant_passes_on_at_most_what_the_source_has() {
     bench.done(MAIN, PageAllocate, &[10, R | G]);
     bench.done(MAIN, PageAllocate, &[11, R | W]);
     for (words, status) in [
-        ([99, 10, 5, R], Status::NotFound),
+        ([29, 10, 5, R], Status::NotFound),
         ([10, 10, 5, R], Status::Invalid),
         ([0, 10, 5, R], Status::Invalid),
-        ([2, 99, 5, R], Status::NotFound),
-        ([2, u64::MAX, 5, R], Status::Invalid),
-        ([2, 11, 5, R], Status::NotPermitted),
-        ([2, 10, 0, R], Status::Invalid),
-        ([2, 10, SLOTS, R], Status::Invalid),
-        ([2, 10, 5, 16], Status::Invalid),
-        ([2, 10, 5, u64::MAX], Status::Invalid),
+        ([26, 29, 5, R], Status::NotFound),
+        ([26, u64::MAX, 5, R], Status::Invalid),
+        ([26, 11, 5, R], Status::NotPermitted),
+        ([26, 10, 0, R], Status::Invalid),
+        ([26, 10, cptr::NUMBERS, R], Status::Invalid),
+        ([26, 10, 5, 32], Status::Invalid),
+        ([26, 10, 5, u64::MAX], Status::Invalid),
     ] {
         bench.refused(MAIN, CapGrant, &words, status);
     }
-    bench.done(MAIN, CapGrant, &[2, 10, 5, R | W | X | G]);
+    bench.done(MAIN, CapGrant, &[26, 10, 5, R | W | X | G]);
     assert_eq!(bench.capability(PEER, 5).unwrap().rights, Rights::READ | Rights::GRANT);
-    bench.refused(MAIN, CapGrant, &[2, 10, 5, R], Status::Exists);
+    bench.refused(MAIN, CapGrant, &[26, 10, 5, R], Status::Exists);
     let event = bench.kernel.events[bench.kernel.events.len() - 2].clone();
     assert_eq!((event.domain, event.thread), (DomainId(1), Some(MAIN)));
     // The peer cannot add a right either, nor map with one it was not given.
     bench.refused(PEER, PageMap, &[5, DATA, R | W], Status::NotPermitted);
     bench.done(PEER, PageMap, &[5, DATA, R]);
     // A domain's capability that has lost write lets nobody in.
-    bench.done(MAIN, CapGrant, &[2, 2, 6, R | G]);
+    bench.done(MAIN, CapGrant, &[26, 26, 6, R | G]);
     bench.refused(PEER, CapGrant, &[6, 5, 9, R], Status::NotPermitted);
     bench.refused(PEER, DomainConfigure, &[6, 0], Status::NotPermitted);
     bench.refused(PEER, DomainRun, &[6], Status::NotPermitted);
@@ -132,22 +132,22 @@ fn cap_grant_passes_on_at_most_what_the_source_has() {
 #[test]
 fn cap_delete_and_cap_revoke_take_mappings_along() {
     let mut bench = Bench::new(TWO);
-    bench.done(MAIN, CapGrant, &[2, 1, 5, R | W]);
+    bench.done(MAIN, CapGrant, &[26, 25, 5, R | W]);
     bench.done(PEER, PageMap, &[5, DATA, R | W]);
     for call in [CapDelete, CapRevoke] {
-        bench.refused(MAIN, call, &[50], Status::NotFound);
+        bench.refused(MAIN, call, &[30], Status::NotFound);
         for slot in NO_SLOTS {
             bench.refused(MAIN, call, &[slot], Status::Invalid);
         }
     }
     let at = bench.kernel.events.len();
-    bench.done(MAIN, CapRevoke, &[1]);
+    bench.done(MAIN, CapRevoke, &[25]);
     assert_eq!(bench.words(at), ["hypercall", "unmapped", "capability_removed"]);
     assert!(bench.kernel.events[at..].iter().all(|event| event.thread == Some(MAIN)));
     assert_eq!(bench.capability(PEER, 5), None);
-    assert!(bench.capability(MAIN, 1).unwrap().mapped.is_some(), "the root stays as it is");
+    assert!(bench.capability(MAIN, 25).unwrap().mapped.is_some(), "the root stays as it is");
     let frames = bench.kernel.frames.in_use();
-    bench.done(MAIN, CapDelete, &[1]);
+    bench.done(MAIN, CapDelete, &[25]);
     assert_eq!(bench.kernel.frames.in_use(), frames - 1);
     bench.tear_down();
 }
@@ -168,25 +168,25 @@ fn a_domain_is_created_configured_and_run_once() {
         ([0, length], Status::Invalid),
         ([7, 256], Status::Invalid),
         ([7, u64::MAX], Status::Invalid),
-        ([2, length], Status::BadState),
+        ([26, length], Status::BadState),
     ] {
         // The name is in the log where there is one, so only the state is compared.
         bench.refused(MAIN, DomainConfigure, &words, status);
     }
     assert_eq!(bench.configure(MAIN, 7, "nothing"), Status::NotFound);
-    assert_eq!(bench.configure(MAIN, 7, ""), Status::NotFound);
+    assert_eq!(bench.configure(MAIN, 7, ""), Status::Invalid, "no module, and no place to start");
     bench.buffer(MAIN, &[0xff, 0xfe]);
     bench.refused(MAIN, DomainConfigure, &[7, 2], Status::Invalid);
     assert_eq!(bench.configure(MAIN, 7, "m"), Status::Ok);
     assert_eq!(bench.configure(MAIN, 7, "m"), Status::BadState);
     bench.done(MAIN, DomainRun, &[7]);
     bench.refused(MAIN, DomainRun, &[7], Status::BadState);
-    bench.refused(MAIN, DomainRun, &[1], Status::Invalid);
+    bench.refused(MAIN, DomainRun, &[25], Status::Invalid);
     let child = crate::domain::ThreadId(2);
     assert_eq!(bench.kernel.thread(child).state, ThreadState::Ready);
     bench.done(child, Exit, &[7]);
     bench.refused(MAIN, DomainRun, &[7], Status::BadState);
-    bench.refused(MAIN, CapGrant, &[7, 1, 1, R], Status::BadState);
+    bench.refused(MAIN, CapGrant, &[7, 25, 25, R], Status::BadState);
     assert_eq!(bench.configure(MAIN, 7, "m"), Status::BadState);
     bench.tear_down();
 }
@@ -290,16 +290,16 @@ fn all_domains_a_run_can_have_and_no_more() {
     let mut bench = Bench::new(TWO);
     let free = crate::domain::DOMAINS_MAX as u64 - 2;
     for slot in 0..free {
-        bench.done(MAIN, DomainCreate, &[10 + slot]);
+        bench.done(MAIN, DomainCreate, &[MANY + slot]);
     }
     bench.refused(MAIN, DomainCreate, &[9], Status::NoMemory);
     let refused = bench.kernel.create_domain("one more").unwrap_err();
     assert!(super::text(&refused).contains("at most 256"));
-    bench.done(MAIN, CapDelete, &[10]);
+    bench.done(MAIN, CapDelete, &[MANY]);
     bench.done(MAIN, DomainCreate, &[9]);
     let named = |slot: u64| bench.capability(MAIN, slot).map(|capability| capability.object);
     assert_eq!(named(9), Some(Object::Domain(DomainId(256))), "no number is used twice");
-    assert_eq!(named(10), None);
+    assert_eq!(named(MANY), None);
     bench.tear_down();
     assert_eq!(
         bench.kernel.console(DomainId(0)).unwrap_err(),

@@ -68,7 +68,7 @@ fn a_domain_that_is_gone_is_gone_for_everybody() {
     let gone = DomainId(1);
     bench.kernel.destroy_domain(gone).unwrap();
     bench.audit();
-    assert_eq!(bench.capability(MAIN, 2), None, "every copy goes");
+    assert_eq!(bench.capability(MAIN, 26), None, "every copy goes");
     let no = LifecycleError::NoDomain(gone);
     assert_eq!(bench.kernel.destroy_domain(gone), Err(no.clone()));
     assert_eq!(bench.kernel.load_module(gone, "m", None, &[]), Err(no.clone()));
@@ -76,7 +76,7 @@ fn a_domain_that_is_gone_is_gone_for_everybody() {
     assert_eq!(bench.kernel.symbolize(gone, GuestVirtual(0)), None);
     assert_eq!(bench.end_of(PEER), Some(End::Killed(KillReason::Destroyed)));
     assert_eq!(bench.kernel.kill_thread(PEER), Err(thread_state(Action::Kill, ThreadState::Dead)));
-    bench.refused(MAIN, Hypercall::DomainRun, &[2], Status::NotFound);
+    bench.refused(MAIN, Hypercall::DomainRun, &[26], Status::NotFound);
     bench.tear_down();
 }
 
@@ -236,7 +236,7 @@ fn the_most_arguments_leave_room_on_the_stack() {
 #[test]
 fn a_bundle_that_nobody_checked_is_refused_and_not_believed() {
     let mut world = crate::world::World::parse(TWO).unwrap();
-    world.domains[0].domains[0].name = "nobody".into();
+    world.domains[0].caps[0].object = "nobody".into();
     let mut bench = Bench::asleep(TWO);
     bench.kernel.bundle.world = world;
     let error = bench.kernel.boot().unwrap_err();
@@ -261,9 +261,9 @@ fn nothing_runs_after_the_end_of_the_log() {
 #[test]
 fn a_page_that_is_held_and_not_mapped_is_digested_too() {
     let mut bench = Bench::new(TWO);
-    bench.done(MAIN, Hypercall::PageAllocate, &[70, 3]);
-    bench.done(MAIN, Hypercall::PageAllocate, &[71, 3]);
-    let frame = bench.kernel.owners.keys().next_back().copied().unwrap();
+    bench.done(MAIN, Hypercall::PageAllocate, &[30, 3]);
+    bench.done(MAIN, Hypercall::PageAllocate, &[31, 3]);
+    let frame = bench.kernel.frame_owners().keys().next_back().copied().unwrap();
     bench.kernel.arch.frame_write(frame, 9, b"kept");
     let events = bench.kernel.events.len();
     bench.kernel.finish();

@@ -1,6 +1,7 @@
 //! Quotas and limits: what happens at them, and that everything returns.
 
-use super::{Bench, MAIN, PEER, R, TWO};
+use super::{Bench, MAIN, MANY, PEER, R, TWO};
+use crate::abi::Resource;
 use crate::abi::{Hypercall, Status};
 use crate::domain::{DomainId, LifecycleError};
 use crate::exit::{End, Exit, KillReason};
@@ -14,18 +15,18 @@ const TIMEOUT: Option<End> = Some(End::Killed(KillReason::Timeout));
 fn a_quota_ends_exactly_and_every_page_returns() {
     let mut bench = Bench::new(TWO);
     let before = bench.kernel.frames.in_use();
-    let left = bench.kernel.domains[&DomainId(0)].pages_left;
-    for page in 0..u64::from(left) {
-        bench.done(MAIN, PageAllocate, &[100 + page, R]);
+    let left = bench.kernel.pages_left(DomainId(0));
+    for page in 0..left {
+        bench.done(MAIN, PageAllocate, &[MANY + page, R]);
     }
-    bench.refused(MAIN, PageAllocate, &[99, R], Status::NoMemory);
+    bench.refused(MAIN, PageAllocate, &[9, R], Status::NoMemory);
     // It is the domain's own quota: the peer has its own.
-    bench.done(PEER, PageAllocate, &[100, R]);
-    bench.done(PEER, CapDelete, &[100]);
-    bench.done(MAIN, CapDelete, &[100]);
-    bench.done(MAIN, PageAllocate, &[100, R]);
-    for page in 0..u64::from(left) {
-        bench.done(MAIN, CapDelete, &[100 + page]);
+    bench.done(PEER, PageAllocate, &[9, R]);
+    bench.done(PEER, CapDelete, &[9]);
+    bench.done(MAIN, CapDelete, &[MANY]);
+    bench.done(MAIN, PageAllocate, &[MANY, R]);
+    for page in 0..left {
+        bench.done(MAIN, CapDelete, &[MANY + page]);
     }
     assert_eq!(bench.kernel.frames.in_use(), before);
     bench.tear_down();
@@ -47,7 +48,10 @@ fn a_domain_that_does_not_fit_its_quota_is_not_loaded_at_all() {
     }
     let mut bench = Bench::new(TWO);
     bench.kernel.bundle.world.limits.pages = 5;
-    bench.kernel.domains.get_mut(&DomainId(0)).unwrap().pages_left = 5;
+    {
+        let used = bench.kernel.accounts.of(DomainId(0), Resource::Pages).unwrap().1;
+        bench.kernel.accounts.set_limit(DomainId(0), Resource::Pages, used + 5);
+    }
     let events = bench.kernel.events.len();
     let _ = bench.kernel.create_domain("small").unwrap();
     let small = bench.kernel.load_module(DomainId(2), "m", None, &[]);
@@ -134,10 +138,10 @@ fn domains_come_and_go_without_leaving_anything() {
     let mut bench = Bench::new(TWO);
     let (frames, state) = (bench.kernel.frames.in_use(), bench.kernel.capabilities.len());
     for _ in 0..30 {
-        bench.child(MAIN, 50);
-        bench.done(MAIN, DomainCreate, &[51]);
-        bench.done(MAIN, CapDelete, &[51]);
-        bench.done(MAIN, CapDelete, &[50]);
+        bench.child(MAIN, 28);
+        bench.done(MAIN, DomainCreate, &[29]);
+        bench.done(MAIN, CapDelete, &[29]);
+        bench.done(MAIN, CapDelete, &[28]);
         assert_eq!(
             (bench.kernel.frames.in_use(), bench.kernel.capabilities.len()),
             (frames, state)

@@ -9,13 +9,14 @@ use object::{
     Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
 };
 
+use super::hypercall;
 use super::scripted::Scripted;
 use super::{Microkernel, Step};
-use crate::abi::{Hypercall, Status, utcb};
+use crate::abi::{Hypercall, Resource, Status, utcb};
 use crate::arch::Arch;
 use crate::bundle::Bundle;
 use crate::capability::{Capability, Slot, SpaceId};
-use crate::domain::{DomainId, DomainState, LifecycleError, ThreadId};
+use crate::domain::{DomainId, DomainState, LifecycleError, ThreadId, ThreadState};
 use crate::event::EventKind;
 use crate::exit::{End, Exit};
 use crate::layout;
@@ -23,19 +24,35 @@ use crate::registers::RAX;
 use crate::world::World;
 
 mod audit;
+mod blocks;
+mod boot;
 mod cascades;
+mod configured;
+mod devices;
 mod failures;
+mod faults;
 mod hostile;
+mod hosts;
 mod hypercalls;
+mod ipc;
+mod lent;
 mod lifecycle;
 mod limits;
+mod parallel;
+mod quota;
 mod reference;
+mod schedule;
+mod storm;
+mod threads;
 
 use audit::{Replay, audit};
 
 /// One page of a window.
 const DATA: u64 = layout::DATA_WINDOW.0;
 const CODE: u64 = layout::CODE_WINDOW.0;
+
+/// From here on there are a million slots in a row.
+const MANY: u64 = 3 << 20;
 
 /// Rights, as hypercalls carry them.
 const R: u64 = 1;
@@ -63,8 +80,8 @@ fn module(functions: &[&str]) -> Vec<u8> {
     file.write().expect("a small object")
 }
 
-/// A domain `main` that runs, with a page in slot 1, mapped, and a capability to `peer`, which
-/// runs too and holds nothing, in slot 2.
+/// A domain `main` that runs, with a page in slot 25, mapped, and a capability to `peer`, which
+/// runs too and holds nothing, in slot 26.
 const TWO: &str = r#"
 name = "two"
 [limits]
@@ -72,8 +89,8 @@ pages = 200
 [[domain]]
 name = "main"
 module = "m"
-pages = [{ slot = 1, rights = "rwxg", at = 0x4000_0000 }]
-domains = [{ slot = 2, name = "peer", rights = "rwg" }]
+pages = [{ slot = 25, rights = "rwxg", at = 0x4000_0000 }]
+caps = [{ slot = 26, object = "peer", rights = "rwg" }]
 [[domain]]
 name = "peer"
 module = "m"
@@ -153,9 +170,11 @@ impl Bench {
         let EventKind::Hypercall { status, .. } = event.kind else {
             panic!("a hypercall is its own first event, not {event:?}");
         };
-        if self.kernel.domains.contains_key(&domain) {
+        let told =
+            status != Status::Waiting && self.kernel.thread(thread).state != ThreadState::Dead;
+        if self.kernel.domains.contains_key(&domain) && told {
             let mut word = [0; 8];
-            self.kernel.arch.frame_read(frame, utcb::MESSAGE, &mut word);
+            self.kernel.arch.frame_read(frame, utcb::STATUS, &mut word);
             assert_eq!(i64::from_le_bytes(word), status as i64);
         }
         status
@@ -163,7 +182,30 @@ impl Bench {
 
     #[track_caller]
     fn call(&mut self, thread: ThreadId, call: Hypercall, words: &[u64]) -> Status {
-        self.raw(thread, call as u32, words)
+        let words = match hypercall::carries_message(call) {
+            true => words.to_vec(),
+            false => Self::all_words(words),
+        };
+        match self.raw(thread, call as u32, &words) {
+            Status::Waiting if self.kernel.workers.contains(&thread) => self.finish_work(thread),
+            status => status,
+        }
+    }
+
+    /// Gives a thread its turns until its long operation is over, and returns how that ended.
+    #[track_caller]
+    fn finish_work(&mut self, thread: ThreadId) -> Status {
+        while self.kernel.workers.contains(&thread) {
+            let at = self.kernel.ready.iter().position(|&ready| ready == thread);
+            self.kernel.ready.rotate_left(at.expect("a working thread is ready"));
+            assert_eq!(self.kernel.step(1000), Step::Continued);
+            self.audit();
+        }
+        let ended = self.kernel.events.iter().rev().find_map(|event| match event.kind {
+            EventKind::Completed { status, .. } if event.thread == Some(thread) => Some(status),
+            _ => None,
+        });
+        ended.unwrap_or(Status::Cancelled)
     }
 
     /// A call that is refused, and changes nothing but its own event and status.
@@ -182,6 +224,35 @@ impl Bench {
         assert_eq!(self.call(thread, call, words), Status::Ok, "{call:?} {words:x?}");
     }
 
+    /// Makes a call that carries a message, through an endpoint.
+    #[track_caller]
+    fn send(&mut self, thread: ThreadId, call: Hypercall, endpoint: u64, timeout: u64) -> Status {
+        let frame = self.kernel.thread(thread).utcb;
+        for (offset, word) in [(utcb::ENDPOINT, endpoint), (utcb::TIMEOUT, timeout)] {
+            self.kernel.arch.frame_write(frame, offset, &word.to_le_bytes());
+        }
+        self.call(thread, call, &[])
+    }
+
+    /// A word of a thread's UTCB.
+    fn word(&self, thread: ThreadId, offset: usize) -> u64 {
+        let mut word = [0];
+        self.kernel.read_words(self.kernel.thread(thread).utcb, offset, &mut word);
+        word[0]
+    }
+
+    fn set_word(&mut self, thread: ThreadId, offset: usize, word: u64) {
+        let frame = self.kernel.thread(thread).utcb;
+        self.kernel.arch.frame_write(frame, offset, &word.to_le_bytes());
+    }
+
+    /// A call with these arguments and nothing left over from others in the further ones.
+    fn all_words(words: &[u64]) -> Vec<u64> {
+        let mut all = words.to_vec();
+        all.resize(utcb::REGISTERS, 0);
+        all
+    }
+
     /// All that a refused operation must leave alone.
     fn state(&self) -> impl PartialEq + core::fmt::Debug + use<> {
         let kernel = &self.kernel;
@@ -195,7 +266,7 @@ impl Bench {
                     .map(|(slot, capability)| (slot, capability, kernel.capabilities.parent(slot)))
                     .collect();
                 let console = domain.console.len();
-                (*id, domain.name.clone(), domain.state, domain.pages_left, held, console)
+                (*id, domain.name.clone(), domain.state, kernel.pages_left(*id), held, console)
             })
             .collect();
         let mappings = kernel.arch.mappings().clone();
@@ -239,6 +310,10 @@ impl Bench {
         self.exit(thread, Exit::Return);
     }
 
+    fn state_of_thread(&self, thread: ThreadId) -> ThreadState {
+        self.kernel.thread(thread).state
+    }
+
     fn capability(&self, thread: ThreadId, number: u64) -> Option<Capability> {
         let space = SpaceId::Domain(self.kernel.thread(thread).domain);
         self.kernel.capabilities.lookup(Slot { space, number }).ok()
@@ -267,6 +342,14 @@ impl Bench {
         assert_eq!(self.kernel.frames.in_use(), 0);
         assert!(self.kernel.capabilities.is_empty() && self.kernel.ready.is_empty());
         assert_eq!(self.kernel.arch.frames().count(), 0);
+    }
+}
+
+impl Microkernel<Scripted> {
+    /// Pages that the domain may still take.
+    fn pages_left(&self, domain: DomainId) -> u64 {
+        let (limit, used) = self.accounts.of(domain, Resource::Pages).expect("an account");
+        limit.saturating_sub(used)
     }
 }
 

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::super::Microkernel;
 use super::super::scripted::Scripted;
 use crate::abi::Status;
-use crate::capability::{Object, SLOTS, Slot, SpaceId};
+use crate::capability::{Object, Slot, SpaceId, cptr};
 use crate::domain::{DomainId, DomainState};
 use crate::rights::Rights;
 
@@ -58,7 +58,15 @@ impl Reference {
     }
 
     fn find(&self, slot: Slot) -> Result<&Held, Status> {
-        if !(1..SLOTS).contains(&slot.number) {
+        let own = matches!(slot.space, SpaceId::Domain(_));
+        if own && slot.number == cptr::REPLY {
+            // Nobody calls anybody here, so there is nothing to answer.
+            return Err(Status::NotFound);
+        }
+        if own && slot.number < cptr::FIRST
+            || slot.number == cptr::NULL
+            || cptr::fields(slot.number).is_none()
+        {
             return Err(Status::Invalid);
         }
         self.held.get(&slot).ok_or(Status::NotFound)
@@ -95,15 +103,21 @@ impl Reference {
         if state(to) == DomainState::Dead {
             return Err(Status::BadState);
         }
-        let source = self.find(own(words[1]))?.clone();
-        if !source.rights.contains(Rights::GRANT) {
-            return Err(Status::NotPermitted);
+        if words[1] == cptr::CALL {
+            return Err(Status::Invalid);
         }
         let to = Slot { space: SpaceId::Domain(to), number: words[2] };
+        if words[2] == cptr::REPLY {
+            return Err(Status::Invalid);
+        }
         match self.find(to) {
             Ok(_) => return Err(Status::Exists),
             Err(Status::NotFound) => {}
             Err(status) => return Err(status),
+        }
+        let source = self.find(own(words[1]))?.clone();
+        if !source.rights.contains(Rights::GRANT) {
+            return Err(Status::NotPermitted);
         }
         self.add(to, source.object, source.rights & mask, Some(&source));
         Ok(())

@@ -32,19 +32,22 @@
 #define GATE 0x70000000ul
 #define UTCB 0x71001000ul
 #define AREA 0x71003000ul
+#define BOOT_INFO 0x70003000ul
 #define STACK 0x71010000ul
 #define STACK_SIZE 0x8000ul
-#define CANARY 0x6c63645f77616c00ul
 
 #define ARCH_SET_GS 0x1001
-#define PAGES_MAX 8192
+#define BLOCKS_MAX 8192
+#define ORDER_MAX 10
 #define CALLS_MAX 8
 #define ARGUMENTS_MAX 6
 
-static struct page {
-	uint64_t slot, rights, gpa;
-} pages[PAGES_MAX];
-static unsigned int page_count;
+/* Blocks of pages, each behind the one before in `memory`. */
+static struct block {
+	uint64_t slot, rights, first, pages, gpa;
+} blocks[BLOCKS_MAX];
+static unsigned int block_count;
+static uint64_t pages_used, ticks;
 static int memory;
 
 static struct call {
@@ -144,96 +147,119 @@ static uint64_t load(const char *path)
 	return base;
 }
 
-static struct page *find(uint64_t slot)
+static struct block *find(uint64_t slot)
 {
-	for (unsigned int i = 0; i < page_count; i++)
-		if (pages[i].slot == slot)
-			return &pages[i];
+	for (unsigned int i = 0; i < block_count; i++)
+		if (blocks[i].slot == slot)
+			return &blocks[i];
 	return NULL;
 }
 
-/* The microkernel's capability.rs: slots are numbered below this, and 0 is none. */
-#define SLOTS (1ul << 22)
-
-static int64_t look_up(uint64_t slot, struct page **page)
+/* Whether a number can name a slot: capability/cptr.rs. */
+static int is_slot(uint64_t slot)
 {
-	if (slot == 0 || slot >= SLOTS)
-		return LCD_INVALID;
-	*page = find(slot);
-	return *page ? LCD_OK : LCD_NOT_FOUND;
+	static const uint64_t capacities[LCD_SLOT_LEVELS] = {
+		LCD_SLOT_CAPACITY_0, LCD_SLOT_CAPACITY_1, LCD_SLOT_CAPACITY_2, LCD_SLOT_CAPACITY_3,
+	};
+
+	return slot >= LCD_SLOT_FIRST && slot < LCD_SLOT_NUMBERS &&
+	       (slot & ((1 << LCD_SLOT_LEVEL_SHIFT) - 1)) <
+		       capacities[slot >> LCD_SLOT_LEVEL_SHIFT];
 }
 
-static int64_t page_allocate(uint64_t slot, uint64_t rights)
+static int64_t look_up(uint64_t slot, struct block **block)
 {
-	struct page *page;
+	if (!is_slot(slot))
+		return LCD_INVALID;
+	*block = find(slot);
+	return *block ? LCD_OK : LCD_NOT_FOUND;
+}
+
+static int64_t page_allocate(uint64_t slot, uint64_t rights, uint64_t pages)
+{
+	struct block *block;
 	int64_t status;
 
-	if (rights > 15)
+	if (rights > 31 || pages == 0)
 		return LCD_INVALID;
-	status = look_up(slot, &page);
+	status = look_up(slot, &block);
 	if (status != LCD_NOT_FOUND)
 		return status == LCD_OK ? LCD_EXISTS : status;
-	if (page_count == PAGES_MAX)
+	if (block_count == BLOCKS_MAX || pages > WINDOWS_SIZE / LCD_PAGE_SIZE)
 		return LCD_NO_MEMORY;
-	pages[page_count++] = (struct page){ slot, rights, 0 };
-	if (ftruncate(memory, (off_t)page_count * LCD_PAGE_SIZE) != 0)
+	blocks[block_count++] = (struct block){ slot, rights, pages_used, pages, 0 };
+	pages_used += pages;
+	if (ftruncate(memory, (off_t)(pages_used * LCD_PAGE_SIZE)) != 0)
 		refuse("ftruncate");
 	return LCD_OK;
 }
 
 static int64_t page_unmap(uint64_t slot)
 {
-	struct page *page;
-	int64_t status = look_up(slot, &page);
+	struct block *block;
+	int64_t status = look_up(slot, &block);
 
 	if (status != LCD_OK)
 		return status;
-	if (page->gpa)
-		place(page->gpa - LCD_DATA_WINDOW + WINDOWS, LCD_PAGE_SIZE, PROT_NONE, -1, 0);
-	page->gpa = 0;
+	if (block->gpa)
+		place(block->gpa - LCD_DATA_WINDOW + WINDOWS, block->pages * LCD_PAGE_SIZE,
+		      PROT_NONE, -1, 0);
+	block->gpa = 0;
 	return LCD_OK;
 }
 
 static int64_t cap_delete(uint64_t slot)
 {
-	struct page *page;
+	struct block *block;
 	int64_t status = page_unmap(slot);
 
-	/* The page stays in the file, nameless. */
-	if (status == LCD_OK && look_up(slot, &page) == LCD_OK)
-		page->slot = 0;
+	/* The pages stay in the file, nameless. */
+	if (status == LCD_OK && look_up(slot, &block) == LCD_OK)
+		block->slot = 0;
 	return status;
 }
 
 static int64_t page_map(uint64_t slot, uint64_t gpa, uint64_t rights)
 {
-	uint64_t offset = gpa - LCD_DATA_WINDOW;
+	uint64_t offset = gpa - LCD_DATA_WINDOW, size;
+	int in_data = offset < LCD_DATA_WINDOW_SIZE;
+	uint64_t end = in_data ? LCD_DATA_WINDOW_SIZE : WINDOWS_SIZE;
 	int protection = (rights & LCD_READ ? PROT_READ : 0) |
 			 (rights & LCD_WRITE ? PROT_WRITE : 0) |
 			 (rights & LCD_EXECUTE ? PROT_EXEC : 0);
-	struct page *page;
+	struct block *block;
 	int64_t status;
 
-	if (rights > 15)
+	if (rights > 31)
 		return LCD_INVALID;
-	status = look_up(slot, &page);
+	status = look_up(slot, &block);
 	if (status != LCD_OK)
 		return status;
-	if (rights & ~page->rights)
+	if (rights & ~block->rights)
 		return LCD_NOT_PERMITTED;
-	if (offset >= WINDOWS_SIZE || (rights & LCD_GRANT) ||
-	    (rights & (offset < LCD_DATA_WINDOW_SIZE ? LCD_EXECUTE : LCD_WRITE)))
+	size = block->pages * LCD_PAGE_SIZE;
+	if (offset >= WINDOWS_SIZE || size > end - (offset & ~0xffful) ||
+	    (rights & (LCD_GRANT | LCD_CALL_RIGHT)) ||
+	    (rights & (in_data ? LCD_EXECUTE : LCD_WRITE)))
 		return LCD_INVALID;
-	if (page->gpa)
+	if (block->gpa)
 		return LCD_EXISTS;
-	for (unsigned int i = 0; i < page_count; i++)
-		if (pages[i].gpa && pages[i].gpa == (gpa & ~0xffful))
+	for (unsigned int i = 0; i < block_count; i++)
+		if (blocks[i].gpa && blocks[i].gpa < (gpa & ~0xffful) + size &&
+		    (gpa & ~0xffful) < blocks[i].gpa + blocks[i].pages * LCD_PAGE_SIZE)
 			return LCD_EXISTS;
 	if (offset % LCD_PAGE_SIZE != 0 || !(rights & LCD_READ))
 		return LCD_INVALID;
-	place(offset + WINDOWS, LCD_PAGE_SIZE, protection, memory, (page - pages) * LCD_PAGE_SIZE);
-	page->gpa = gpa;
+	place(offset + WINDOWS, size, protection, memory, (off_t)(block->first * LCD_PAGE_SIZE));
+	block->gpa = gpa;
 	return LCD_OK;
+}
+
+/* Whether there is such a hypercall: of the numbers up to the last, a few are free. */
+static int is_call(uint32_t number)
+{
+	return number <= LCD_CALL_DEVICE_UNMAP ||
+	       (number >= LCD_CALL_CONSOLE_WRITE && number <= LCD_CALL_BOOT_NAME);
 }
 
 static int64_t hypercall(uint32_t number)
@@ -252,24 +278,32 @@ static int64_t hypercall(uint32_t number)
 		if (write(1, utcb->buffer, m[0]) != (ssize_t)m[0])
 			refuse("write");
 		return LCD_OK;
+	case LCD_CALL_CONSOLE_PUT:
+		text[0] = (char)m[0];
+		if (m[0] > 255)
+			return LCD_INVALID;
+		if (write(1, text, 1) != 1)
+			refuse("write");
+		return LCD_OK;
 	case LCD_CALL_YIELD:
 		return LCD_OK;
 	case LCD_CALL_PAGE_ALLOCATE:
-		return page_allocate(m[0], m[1]);
+		return m[2] > ORDER_MAX ? LCD_INVALID : page_allocate(m[0], m[1], 1ul << m[2]);
+	case LCD_CALL_PAGE_ALLOCATE_MANY:
+		return page_allocate(m[0], m[1], m[2]);
 	case LCD_CALL_PAGE_MAP:
 		return page_map(m[0], m[1], m[2]);
 	case LCD_CALL_PAGE_UNMAP:
 		return page_unmap(m[0]);
 	case LCD_CALL_CAP_DELETE:
 		return cap_delete(m[0]);
-	case LCD_CALL_CAP_REVOKE:
-	case LCD_CALL_CAP_GRANT:
-	case LCD_CALL_DOMAIN_CREATE:
-	case LCD_CALL_DOMAIN_CONFIGURE:
-	case LCD_CALL_DOMAIN_RUN:
-		/* Other domains are more than a process can be. */
-		end("beyond");
+	case LCD_CALL_TIME:
+		m[1] = ++ticks;
+		return LCD_OK;
 	default:
+		if (is_call(number))
+			/* Other domains, threads and devices are more than a process has. */
+			end("beyond");
 		return LCD_NO_SYSTEM_CALL;
 	}
 }
@@ -307,7 +341,7 @@ static void trapped(int signal, siginfo_t *info, void *context)
 		end("killed");
 	/* #GP at `out %eax, $0xe0`. (At a page fault the code may not be readable.) */
 	if (r[REG_TRAPNO] == 13 && code[0] == 0xe7 && code[1] == LCD_HYPERCALL_PORT) {
-		((struct lcd_utcb *)UTCB)->message[0] = (uint64_t)hypercall((uint32_t)r[REG_RAX]);
+		((struct lcd_utcb *)UTCB)->status = hypercall((uint32_t)r[REG_RAX]);
 		r[REG_RIP] += 2;
 		return;
 	}
@@ -348,11 +382,14 @@ static void prepare(void)
 	*(uint16_t *)place(GATE, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, -1, 0) = 0xe1e7;
 	place(UTCB, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE, -1, 0);
 	place(STACK, STACK_SIZE, PROT_READ | PROT_WRITE, -1, 0);
+	*(uint64_t *)place(BOOT_INFO, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE, -1, 0) =
+		LCD_BOOT_VERSION;
 	area = place(AREA, LCD_PAGE_SIZE, PROT_READ | PROT_WRITE, -1, 0);
 	area[LCD_AREA_UTCB / 8] = UTCB;
 	area[LCD_AREA_DATA_WINDOW / 8] = WINDOWS;
 	area[LCD_AREA_CODE_WINDOW / 8] = WINDOWS + LCD_DATA_WINDOW_SIZE;
-	area[LCD_AREA_STACK_CANARY / 8] = CANARY;
+	area[LCD_AREA_BOOT_INFO / 8] = BOOT_INFO;
+	area[LCD_AREA_STACK_CANARY / 8] = LCD_AREA_CANARY_VALUE;
 	area[LCD_AREA_SELF / 8] = AREA;
 	if (syscall(SYS_arch_prctl, ARCH_SET_GS, AREA) != 0)
 		refuse("arch_prctl");

@@ -9,11 +9,11 @@ static int __init start(void)
 {
 	volatile uint64_t *page = lcd_data_window(0);
 
-	lcd_page_allocate(PAGE, RW | LCD_GRANT);
+	lcd_page_allocate_one(PAGE, RW | LCD_GRANT);
 	lcd_page_map(PAGE, LCD_DATA_WINDOW, RW);
 	lcd_domain_create(CHILD);
-	lcd_domain_configure(CHILD, "child");
-	lcd_cap_grant(CHILD, PAGE, 7, RW);
+	lcd_domain_load(CHILD, "child");
+	lcd_cap_grant(CHILD, PAGE, 7, RW, 0);
 	lcd_domain_run(CHILD);
 	while (page[0] == 0)
 		lcd_yield();

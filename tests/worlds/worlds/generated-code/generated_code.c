@@ -14,7 +14,7 @@ static int __init start(void)
 	static const uint8_t code[] = { 0x8d, 0x04, 0x37, 0xc3 };
 	int (*add)(int, int) = lcd_code_window(0x2000);
 
-	pr_info("allocate %ld\n", lcd_page_allocate(SLOT, RW | RX));
+	pr_info("allocate %ld\n", lcd_page_allocate_one(SLOT, RW | RX));
 	pr_info("writable and executable %ld\n", lcd_page_map(SLOT, LCD_DATA_WINDOW, RW | RX));
 	pr_info("writable %ld\n", lcd_page_map(SLOT, LCD_DATA_WINDOW, RW));
 	memcpy(lcd_data_window(0), code, sizeof(code));

@@ -12,11 +12,11 @@ static int __init start(void)
 	lcd_page_map(PAGE, LCD_DATA_WINDOW, RW);
 	page[0] = 2;
 	lcd_domain_create(GRANDCHILD);
-	lcd_domain_configure(GRANDCHILD, "grandchild");
-	pr_info("granted %ld\n", lcd_cap_grant(GRANDCHILD, PAGE, 3, RW));
+	lcd_domain_load(GRANDCHILD, "grandchild");
+	pr_info("granted %ld\n", lcd_cap_grant(GRANDCHILD, PAGE, 3, RW, 0));
 	lcd_domain_run(GRANDCHILD);
 	/* Granting to a taken slot is refused for that reason only as long as the source exists. */
-	while (lcd_cap_grant(GRANDCHILD, PAGE, 3, RW) == LCD_EXISTS)
+	while (lcd_cap_grant(GRANDCHILD, PAGE, 3, RW, 0) == LCD_EXISTS)
 		lcd_yield();
 	pr_info("unmap my page %ld\n", lcd_page_unmap(PAGE));
 	return 0;

@@ -15,7 +15,7 @@ static int __init start(void)
 		lcd_page_map(READABLE, LCD_DATA_WINDOW + 0x1000, RW));
 	page[0] = 6;
 	page[1] = 7;
-	pr_info("grant %ld\n", lcd_cap_grant(WORKER, PAGE, 3, RW));
+	pr_info("grant %ld\n", lcd_cap_grant(WORKER, PAGE, 3, RW, 0));
 	pr_info("run %ld\n", lcd_domain_run(WORKER));
 	while (page[2] == 0)
 		lcd_yield();

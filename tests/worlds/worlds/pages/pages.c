@@ -8,7 +8,7 @@ static int __init start(void)
 {
 	volatile uint64_t *here = lcd_data_window(0), *there = lcd_data_window(0x1000);
 
-	pr_info("allocate %ld\n", lcd_page_allocate(SLOT, RW));
+	pr_info("allocate %ld\n", lcd_page_allocate_one(SLOT, RW));
 	pr_info("map %ld\n", lcd_page_map(SLOT, LCD_DATA_WINDOW, RW));
 	pr_info("fresh: %llu\n", (unsigned long long)here[1]);
 	here[1] = 77;

@@ -9,11 +9,11 @@ static int __init start(void)
 {
 	volatile uint64_t *counter = lcd_data_window(0);
 
-	lcd_page_allocate(PAGE, RW | LCD_GRANT);
+	lcd_page_allocate_one(PAGE, RW | LCD_GRANT);
 	lcd_page_map(PAGE, LCD_DATA_WINDOW, RW);
 	lcd_domain_create(OTHER);
-	lcd_domain_configure(OTHER, "pong");
-	lcd_cap_grant(OTHER, PAGE, 7, RW);
+	lcd_domain_load(OTHER, "pong");
+	lcd_cap_grant(OTHER, PAGE, 7, RW, 0);
 	lcd_domain_run(OTHER);
 	while (*counter < 200) {
 		++*counter;

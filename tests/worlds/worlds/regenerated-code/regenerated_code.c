@@ -23,8 +23,8 @@ static int __init start(void)
 	uint32_t (*function)(void) = lcd_code_window(0);
 	unsigned int wrong = 0;
 
-	lcd_page_allocate(5, RW | RX);
-	lcd_page_allocate(6, RW | RX);
+	lcd_page_allocate_one(5, RW | RX);
+	lcd_page_allocate_one(6, RW | RX);
 	for (uint32_t i = 0; i < 100; i++) {
 		unsigned int slot = i % 3 ? 5 : 6;
 

@@ -14,12 +14,12 @@ static int __init start(void)
 {
 	volatile uint64_t *page = lcd_data_window(0);
 
-	lcd_page_allocate(PAGE, RW | LCD_GRANT);
+	lcd_page_allocate_one(PAGE, RW | LCD_GRANT);
 	lcd_page_map(PAGE, LCD_DATA_WINDOW, RW);
 	page[0] = 1234;
 	pr_info("create %ld\n", lcd_domain_create(CHILD));
-	pr_info("configure %ld\n", lcd_domain_configure(CHILD, "child"));
-	pr_info("grant %ld\n", lcd_cap_grant(CHILD, PAGE, CHILDS_PAGE, RW));
+	pr_info("configure %ld\n", lcd_domain_load(CHILD, "child"));
+	pr_info("grant %ld\n", lcd_cap_grant(CHILD, PAGE, CHILDS_PAGE, RW, 0));
 	pr_info("run %ld\n", lcd_domain_run(CHILD));
 	while (page[1] == 0)
 		lcd_yield();

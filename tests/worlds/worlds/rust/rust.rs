@@ -9,7 +9,8 @@ use core::fmt::{self, Write};
 /// Hypercall numbers, from `lcd.h`.
 const EXIT: u32 = 8;
 const CONSOLE_WRITE: u32 = 32;
-/// Where the byte buffer is in the UTCB, and how long.
+/// Where the status is in the UTCB, in words; where the byte buffer is, and how long.
+const STATUS: usize = 16;
 const BUFFER: usize = 256;
 const BUFFER_SIZE: usize = 3840;
 
@@ -23,7 +24,7 @@ fn hypercall(number: u32, argument: u64) -> i64 {
     unsafe {
         utcb.write_volatile(argument);
         asm!("out 0xe0, eax", in("eax") number, options(nostack, preserves_flags));
-        utcb.read_volatile().cast_signed()
+        utcb.add(STATUS).read_volatile().cast_signed()
     }
 }
 
