@@ -129,6 +129,14 @@ impl Machine {
         }
     }
 
+    /// How often hardware was entered.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        match self {
+            Self::Native(session) => session.kernel().entries(),
+            Self::Sim(_) => None,
+        }
+    }
+
     pub(crate) fn log(&mut self) -> Result<Log, BackendError> {
         Ok(match self {
             Self::Native(session) => session.log(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shared_model::bundle::Bundle;
-use shared_model::compare::{Divergence, Verdict, compare};
+use shared_model::compare::{Divergence, Verdict, compare, compare_outcomes};
 use shared_model::event::Log;
 use shared_model::microkernel::Schedule;
 use shared_model::report::RunReport;
@@ -148,7 +148,8 @@ pub fn case_scheduled(
             logs.push(run.log);
         }
     }
-    case.judge(&logs);
+    let races = world.schedule.races && *schedule == Schedule::Parallel;
+    case.judge(&logs, if races { compare_outcomes } else { compare });
     case
 }
 
@@ -216,7 +217,7 @@ impl BackendRun {
 
 impl Case {
     /// Decides the outcome from the logs of the backends that ran.
-    fn judge(&mut self, logs: &[Log]) {
+    fn judge(&mut self, logs: &[Log], compare: fn(&Log, &Log) -> Verdict) {
         let errors: Vec<_> = self.backends.iter().filter_map(|run| run.error.clone()).collect();
         if let Some(error) = errors.first() {
             // A module that no backend can load is bad input, which all of them agree about; one

@@ -29,6 +29,9 @@ pub struct Run {
     pub elapsed: Duration,
     /// Instructions retired, on a backend that counts.
     pub retired: Option<u64>,
+    /// How often hardware was entered, on a backend that enters it: `KVM_RUN` was called. That is
+    /// once for each exit, and once more where a thread's registers were wanted.
+    pub entries: Option<u64>,
 }
 
 /// Runs a bundle's world on a backend until nothing is ready any more, or until `timeout` (by
@@ -73,9 +76,9 @@ pub fn run_scheduled(
     let deadline = allowed.and_then(|allowed| start.checked_add(allowed));
     drive(&mut machine, deadline)?;
     let elapsed = start.elapsed();
-    let retired = machine.retired();
+    let (retired, entries) = (machine.retired(), machine.entries());
     machine.request(Request::Finish)?;
-    Ok(Run { log: machine.log()?, elapsed, retired })
+    Ok(Run { log: machine.log()?, elapsed, retired, entries })
 }
 
 /// Runs a bundle's world on hardware, with a processor for each of its threads, until nothing can run
@@ -91,8 +94,7 @@ pub fn run_parallel(
     bundle.world.validate().map_err(LifecycleError::Load)?;
     let limit = Duration::from_millis(bundle.world.limits.milliseconds);
     let machine = NativeArch::new()?;
-    let (log, elapsed) = parallel::run_on(machine, bundle, timeout.unwrap_or(limit), cancel)?;
-    Ok(Run { log, elapsed, retired: None })
+    Ok(parallel::run_on(machine, bundle, timeout.unwrap_or(limit), cancel)?)
 }
 
 /// Repeats a run in the simulator: exits take effect in the order in which the log has them.
@@ -151,6 +153,8 @@ struct Watchdog {
 #[derive(Default)]
 struct Armed {
     target: Option<(Instant, KickHandle)>,
+    /// Until when the watchdog sleeps, if it does and does not sleep for ever.
+    sleeps_until: Option<Instant>,
     stop: bool,
 }
 
@@ -161,15 +165,17 @@ impl Watchdog {
         Self { shared, thread: Some(thread::spawn(move || watch(&watched))) }
     }
 
-    /// Replaces what was armed.
+    /// Replaces what was armed. Threads that take turns have the same deadline, more often than
+    /// not, so the watchdog is woken only if it would be late.
     fn arm(&self, at: Option<Instant>, kick: KickHandle) {
-        self.set(|armed| armed.target = at.map(|at| (at, kick)));
-    }
-
-    fn set(&self, change: impl FnOnce(&mut Armed)) {
         let (lock, changed) = &*self.shared;
-        change(&mut lock.lock().unwrap_or_else(PoisonError::into_inner));
-        changed.notify_one();
+        let mut armed = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        armed.target = at.map(|at| (at, kick));
+        let late = at.is_some_and(|at| armed.sleeps_until.is_none_or(|until| at < until));
+        drop(armed);
+        if late {
+            changed.notify_one();
+        }
     }
 }
 
@@ -178,6 +184,7 @@ fn watch(shared: &(Mutex<Armed>, Condvar)) {
     let mut armed = lock.lock().unwrap_or_else(PoisonError::into_inner);
     while !armed.stop {
         let now = Instant::now();
+        armed.sleeps_until = armed.target.as_ref().map(|(at, _)| *at);
         armed = match &armed.target {
             Some((at, kick)) if *at <= now => {
                 kick.kick();
@@ -195,7 +202,9 @@ fn watch(shared: &(Mutex<Armed>, Condvar)) {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.set(|armed| armed.stop = true);
+        let (lock, changed) = &*self.shared;
+        lock.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        changed.notify_one();
         if let Some(thread) = self.thread.take() {
             // It holds no resource that its panic could have left half-done.
             let _ = thread.join();

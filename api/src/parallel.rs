@@ -32,8 +32,9 @@ use std::time::{Duration, Instant};
 use shared_model::arch::{Kick, Parallel, Runner as _};
 use shared_model::bundle::Bundle;
 use shared_model::domain::{LifecycleError, ThreadId};
-use shared_model::event::Log;
 use shared_model::microkernel::{Microkernel, Schedule, Step, Turn};
+
+use crate::drive;
 
 /// Ends a parallel run from elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +66,7 @@ impl Cancel {
 }
 
 /// Runs a bundle's world in parallel on a machine until nothing can run any more, or for at most
-/// `timeout`, and returns the log and how long the running took.
+/// `timeout`.
 ///
 /// # Errors
 /// [`LifecycleError`] if the world cannot be created, or the host refuses another host thread.
@@ -77,7 +78,7 @@ pub fn run_on<A>(
     bundle: &Bundle,
     timeout: Duration,
     cancel: &Cancel,
-) -> Result<(Log, Duration), LifecycleError>
+) -> Result<drive::Run, LifecycleError>
 where
     A: Parallel + Send,
 {
@@ -105,8 +106,9 @@ where
     let elapsed = start.elapsed();
     ended?;
     let mut kernel = run.inside.into_inner().unwrap_or_else(PoisonError::into_inner).kernel;
+    let (retired, entries) = (kernel.retired(), kernel.entries());
     kernel.finish();
-    Ok((kernel.log(), elapsed))
+    Ok(drive::Run { log: kernel.log(), elapsed, retired, entries })
 }
 
 /// What all host threads share.

@@ -355,7 +355,7 @@ hypercalls! {
     /// A block of any number of zeroed pages.
     PageAllocateMany = 17, "page_allocate_many", ["slot", "rights", "pages"];
     /// Maps all pages of a block at a guest-physical address in a window. In the data window a
-    /// mapping can have read and write, in the code window read and execute. A capability is
+    /// mapping has read, or read and write, in the code window read and execute. A capability is
     /// mapped at most once.
     PageMap = 18, "page_map", ["slot", "address", "rights"];
     /// Removes the capability's mapping. No error if there is none.
@@ -409,8 +409,8 @@ hypercalls! {
     NotificationWait = 45, "notification_wait", ["slot", "timeout"];
     /// Takes the notification's bits (`m1`) if there are any.
     NotificationPoll = 46, "notification_poll", ["slot"];
-    /// Binds a notification to the calling thread: a signal also ends its `sync_receive`. Slot 0
-    /// unbinds.
+    /// Binds a notification to the calling thread: a signal also ends its `sync_receive`. When the
+    /// capability goes, so does this. Slot 0 unbinds.
     NotificationBind = 47, "notification_bind", ["slot"];
     /// Creates a channel of `1 << order` pages with a doorbell at each end; its capability goes to
     /// the slot. A copy with badge 1 is the other end's.

@@ -130,6 +130,11 @@ pub trait Arch {
     fn retired(&self, _thread: ThreadId) -> Option<u64> {
         None
     }
+    /// How often processors were entered for all threads so far, those included that are gone,
+    /// where the backend has processors to enter.
+    fn total_entries(&self) -> Option<u64> {
+        None
+    }
     /// Runs until something happens. A backend that counts instructions stops with
     /// [`Exit::Budget`] after `budget` of them; another ignores it and is bounded by
     /// a kick.

@@ -21,10 +21,12 @@ use serde::Serialize;
 use crate::domain::ThreadId;
 use crate::event::{Event, EventKind, Log};
 
+mod outcomes;
 mod stopped;
 #[cfg(test)]
 mod tests;
 
+pub use outcomes::compare_outcomes;
 use stopped::{Side, Stopped};
 
 /// The result of comparing two logs.

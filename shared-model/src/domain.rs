@@ -193,7 +193,7 @@ pub enum LifecycleError {
 }
 
 /// A domain.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Domain {
     pub(crate) name: String,
     pub(crate) state: DomainState,
@@ -232,7 +232,7 @@ pub(crate) struct Call {
 }
 
 /// A thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Thread {
     pub(crate) domain: DomainId,
     /// Its number within the domain.

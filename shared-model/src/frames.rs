@@ -6,7 +6,7 @@ use alloc::collections::BTreeSet;
 use crate::address::Frame;
 
 /// The allocator of frame numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Frames {
     /// Freed numbers below `next`.
     free: BTreeSet<u32>,

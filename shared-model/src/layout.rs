@@ -66,6 +66,14 @@ pub fn window_rights(page: GuestPhysical) -> Option<Rights> {
     }
 }
 
+/// Whether a mapping in a window with the first rights can have the second. The guest's tables let
+/// everything in the code window be executed, so whatever is mapped there has that right.
+pub const fn window_allows(window: Rights, rights: Rights) -> bool {
+    window.contains(rights)
+        && rights.contains(Rights::READ)
+        && rights.contains(Rights::EXECUTE) == window.contains(Rights::EXECUTE)
+}
+
 /// Where the first relocatable module goes. All of them lie below 2 GiB, where both the
 /// signed and the unsigned 32-bit relocations of kernel code resolve.
 pub const MODULE_BASE: GuestVirtual = GuestVirtual(0x1000_0000);

@@ -290,7 +290,9 @@ pub fn walk(
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGE_PAGE_SIZE, PageTables, PagingError, PhysicalRoom};
+    use super::{
+        LARGE_PAGE_SIZE, PRESENT, PageTables, PagingError, PhysicalRoom, USER, WalkError, walk,
+    };
     use crate::address::{GuestPhysical, GuestVirtual};
     use crate::rights::Rights;
 
@@ -310,6 +312,51 @@ mod tests {
         assert_eq!(found.rights, Rights::READ_EXECUTE);
         assert_eq!(tables.lookup(GuestVirtual(0x123_5000)), None);
         assert_eq!(tables.lookup(GuestVirtual(0x123_3fff)), None);
+    }
+
+    /// The original's lookups in a table of each level: the entry is the fourth, and it leads to
+    /// guest-physical 0x1234000.
+    #[test]
+    fn entry_4_of_a_table_of_each_level_leads_where_it_says() {
+        const TABLES: [u64; 4] = [0x1000, 0x2000, 0x3000, 0x4000];
+        const TARGET: u64 = 0x123_4000;
+        for level in 0..3 {
+            let mut asked = None;
+            let found = walk(GuestPhysical(TABLES[3]), GuestVirtual(4 << (12 + 9 * level)), |at| {
+                let of = TABLES.iter().position(|&table| table == at.page().0);
+                let Some(of) = of else {
+                    asked = Some(at);
+                    return None;
+                };
+                let entry = if of == level { 4 } else { 0 };
+                let to = if of == level { TARGET } else { TABLES[of.checked_sub(1)?] };
+                Some(if at.page_offset() == entry * 8 { to | PRESENT | USER } else { 0 })
+            });
+            match level {
+                0 => assert_eq!(found.map(|found| found.address), Ok(GuestPhysical(TARGET))),
+                _ => {
+                    assert_eq!(found, Err(WalkError::Unreadable(GuestPhysical(TARGET))));
+                    assert_eq!(asked, Some(GuestPhysical(TARGET)), "level {level}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_pages_of_one_table_share_the_way_to_it() {
+        let (mut room, mut tables) = fresh();
+        let page = |i: u64| (GuestVirtual(0x123_4000 + i * 4096), GuestPhysical(0x567_8000));
+        let (from, to) = page(0);
+        tables.map(&mut room, from, to, Rights::READ).unwrap();
+        let top = |tables: &PageTables| -> (usize, u64) {
+            (tables.pages().count(), tables.pages().next().unwrap().1[0])
+        };
+        let before = top(&tables);
+        assert_eq!(before.0, 4);
+        assert_ne!(before.1 & PRESENT, 0);
+        let (from, to) = page(1);
+        tables.map(&mut room, from, to, Rights::READ).unwrap();
+        assert_eq!(top(&tables), before, "the same entry, and no further table");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct Slot {
 }
 
 /// A guest-physical address space.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AddressSpace {
     /// The root first. Tables are never freed before the space is.
     tables: Vec<Box<[Entry; ENTRIES]>>,
@@ -304,6 +304,23 @@ mod tests {
         let all: Vec<_> = space.iter().map(|(page, _)| page).collect();
         assert_eq!(all.len(), 3 * 1024);
         assert!(all.is_sorted());
+    }
+
+    /// Addresses have 48 bits: what fits is somewhere in the space, mapped or not, what does not
+    /// fit is nowhere.
+    #[test]
+    fn an_address_fits_the_width_or_is_refused() {
+        let mut space = AddressSpace::new(8);
+        for good in [0xff, 1 << 47, (1 << 48) - 1, 0x3_0682_f000] {
+            let page = GuestPhysical(good).page();
+            assert_eq!(space.lookup(GuestPhysical(good)), Err(SpaceError::NoTable(page)));
+        }
+        for bad in [1 << 48, 1 << 63, u64::MAX] {
+            let page = GuestPhysical(bad).page();
+            assert_eq!(space.lookup(GuestPhysical(bad)), Err(SpaceError::BadAddress(page)));
+            assert_eq!(space.map(page, to(1), false), Err(SpaceError::BadAddress(page)));
+        }
+        assert_eq!(space.map(GuestPhysical((1 << 48) - 4096), to(1), false), Ok(None));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let header = root.join("../../shared-model/liblcd/include");
-    for watched in ["worlds", "bench", "include"] {
+    for watched in ["worlds", "include"] {
         println!("cargo::rerun-if-changed={watched}");
     }
     println!("cargo::rerun-if-changed={}", header.display());
@@ -87,9 +87,6 @@ fn main() {
         .expect("a string takes it");
     }
     list.push_str("];\n");
-    let bench = compiler.build(&root.join("bench/bench.c"), &out);
-    writeln!(list, "pub(crate) static BENCH_MODULE: &[u8] = include_bytes!({bench:?});")
-        .expect("a string takes it");
     fs::write(out.join("worlds.rs"), list).expect("OUT_DIR can be written");
 }
 

@@ -61,6 +61,8 @@ pub struct NativeArch {
     spaces: BTreeMap<DomainId, Space>,
     frames: Frames,
     headroom: Headroom,
+    /// Entries of processors whose threads are gone.
+    entries_before: u64,
     run_page_size: usize,
     kvm: Kvm,
 }
@@ -79,7 +81,7 @@ impl NativeArch {
             Frames::new().map_err(|error| broken("a memory file cannot be made", error))?;
         let (threads, spaces) = (BTreeMap::new(), BTreeMap::new());
         let headroom = Headroom::default();
-        Ok(Self { threads, spaces, frames, headroom, run_page_size, kvm })
+        Ok(Self { threads, spaces, frames, headroom, entries_before: 0, run_page_size, kvm })
     }
 
     /// How often this thread's processor was entered (`KVM_RUN` was called): once for a
@@ -237,7 +239,9 @@ impl Arch for NativeArch {
         self.resolve(thread);
         let Some(processor) = self.threads.remove(&thread) else { return };
         let domain = processor.domain;
-        let spare = processor.take().and_then(Vcpu::retire);
+        let Some(vcpu) = processor.take() else { return };
+        let (entries, spare) = vcpu.retire();
+        self.entries_before += entries;
         if let (Some(spare), Some(space)) = (spare, self.spaces.get_mut(&domain)) {
             space.put_aside(spare);
         }
@@ -251,6 +255,11 @@ impl Arch for NativeArch {
     fn set_registers(&mut self, thread: ThreadId, registers: &Registers) {
         self.resolve(thread);
         self.thread(thread).hold().set_registers(registers);
+    }
+
+    fn total_entries(&self) -> Option<u64> {
+        let live = self.threads.values().map(|processor| processor.look().entries());
+        Some(self.entries_before + live.sum::<u64>())
     }
 
     fn run(&mut self, thread: ThreadId, _budget: u64) -> Exit {

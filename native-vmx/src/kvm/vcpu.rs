@@ -87,11 +87,11 @@ impl Vcpu {
         self.entries
     }
 
-    /// Ends the thread: its handles do nothing from now on. What is left can be another's,
-    /// unless KVM cannot be brought to forget the last exit.
-    pub(crate) fn retire(mut self) -> Option<VcpuFd> {
+    /// Ends the thread: its handles do nothing from now on. Returns its entries, and what is left,
+    /// which can be another's unless KVM cannot be brought to forget the last exit.
+    pub(crate) fn retire(mut self) -> (u64, Option<VcpuFd>) {
         self.settle();
-        (!self.unfinished).then_some(self.fd)
+        (self.entries, (!self.unfinished).then_some(self.fd))
     }
 
     /// Runs until something happens.

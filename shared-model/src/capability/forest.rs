@@ -134,7 +134,7 @@ fn page_number(address: u64, pages: u64) -> u64 {
 }
 
 /// An object that capabilities name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Counted {
     pub(super) object: Object,
     /// How many capabilities name it.
@@ -144,7 +144,7 @@ pub(super) struct Counted {
 }
 
 /// All capabilities.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Forest {
     nodes: Vec<Node>,
     /// The first of a list of nodes that are not in use, linked by `next`.

@@ -223,7 +223,7 @@ pub struct Removed {
 }
 
 /// All capabilities and the derivation forest over them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Capabilities {
     spaces: Spaces,
     tables: Tables,

@@ -12,7 +12,7 @@ use super::{CapError, Capabilities, Capability, Id, NONE, Removed, Slot};
 ///
 /// It is a memory of places, not of work to do: when one is lost the revoke starts at the top,
 /// with the same result.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Unfinished(Vec<(Id, Id)>);
 
 /// How many revokes are remembered.
@@ -55,6 +55,13 @@ impl Unfinished {
 }
 
 impl Capabilities {
+    /// Where revokes have stopped: what is revoked, and how far that came.
+    #[cfg(test)]
+    pub(crate) fn unfinished(&self) -> Vec<(Slot, Slot)> {
+        let places = self.unfinished.0.iter();
+        places.map(|&(root, at)| (self.slot_of(root), self.slot_of(at))).collect()
+    }
+
     /// Removes the descendants of a capability, each after its own, at most `limit` of them.
     /// Whether that is done: if not, the caller must come again. The capability itself stays.
     ///

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{Id, NONE, SpaceId, cptr, push};
 
 /// A space.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Space {
     pub(super) id: SpaceId,
     /// Its uppermost table, if anything is in it.
@@ -17,7 +17,7 @@ pub(super) struct Space {
 }
 
 /// All spaces. Domains and threads are numbered from 0, so that a vector finds their spaces.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Spaces {
     all: Vec<Option<Space>>,
     free: Vec<Id>,

@@ -14,7 +14,7 @@ use super::{Id, NONE, push};
 type Set = u32;
 const ALL: Set = Set::MAX;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Table {
     /// What is in the slots.
     held: [Id; FANOUT],
@@ -37,7 +37,7 @@ const EMPTY: Table = Table {
 type Trail = [Id; LEVELS];
 
 /// All tables.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
     all: Vec<Table>,
     free: Vec<Id>,

@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::address::Frame;
+use crate::address::{Frame, GuestPhysical};
 use crate::capability::Object;
 use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind, Log};
@@ -35,11 +35,17 @@ impl Stopped {
     pub(super) fn new(left: &Log, right: &Log) -> Self {
         let both = || left.events.iter().chain(&right.events);
         let parallel = [left, right].iter().any(|log| log.header.schedule.is_parallel());
+        let taken = |event: &Event| match event.kind {
+            EventKind::Unmapped { page, .. } if parallel => Some((event.domain, page)),
+            _ => None,
+        };
+        let unmapped: BTreeSet<_> = both().filter_map(taken).collect();
         let mut threads = BTreeMap::new();
         let mut domains = BTreeSet::new();
         for event in both() {
             if let (Some(thread), EventKind::Ended { end, .. }) = (event.thread, &event.kind)
-                && (end.is_asynchronous() || parallel && ends_a_running_thread(end))
+                && (end.is_asynchronous()
+                    || parallel && ends_a_running_thread(end, &unmapped, event.domain))
             {
                 let count = |log: &Log| {
                     let own = |event: &&Event| event.thread == Some(thread) && !is_end(event);
@@ -205,10 +211,20 @@ fn connected<'a, I: Iterator<Item = &'a Event>>(
     }
 }
 
-/// Whether a thread can have ended so while it ran on a processor of its own, at an instruction that
-/// nobody chose.
-const fn ends_a_running_thread(end: &End) -> bool {
-    matches!(end, End::Killed(KillReason::Terminated | KillReason::Destroyed))
+/// Whether a thread can have ended so, while it ran on a processor of its own, at an instruction that
+/// nobody chose: because of what another one did at that moment.
+fn ends_a_running_thread(
+    end: &End,
+    unmapped: &BTreeSet<(DomainId, GuestPhysical)>,
+    domain: DomainId,
+) -> bool {
+    match end {
+        End::Killed(KillReason::Terminated | KillReason::Destroyed) => true,
+        End::Killed(KillReason::Fault { guest_physical, .. }) => {
+            unmapped.contains(&(domain, guest_physical.page()))
+        }
+        _ => false,
+    }
 }
 
 const fn is_end(event: &Event) -> bool {

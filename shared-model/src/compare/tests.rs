@@ -208,3 +208,38 @@ fn logs_of_different_inputs_are_not_compared() {
     b.header.inputs = Digest::of([b"other".as_slice()]);
     assert!(matches!(compare(&a, &b), Verdict::Diverge(found) if found.fields == ["inputs"]));
 }
+
+/// Two logs of a run and its repetition, of a thread that ends with different registers.
+fn in_parallel(end: &End, before: &[EventKind]) -> Verdict {
+    let side = |backend: &str, rflags| {
+        log(backend, before.iter().cloned().chain([ended(end.clone(), rflags, 0)]).collect())
+    };
+    let (mut left, right) = (side("native", 2), side("sim", 2 | ZF));
+    left.header.schedule = crate::microkernel::Schedule::Parallel;
+    let mut right = right;
+    right.header.schedule = crate::microkernel::Schedule::Recorded(Vec::new().into());
+    compare(&left, &right)
+}
+
+#[test]
+fn where_a_running_thread_was_when_another_ended_it_is_not_compared() {
+    let page = GuestPhysical(0x4000_0000);
+    let fault = |address| {
+        End::Killed(KillReason::Fault {
+            address: crate::address::GuestVirtual(address),
+            guest_physical: GuestPhysical(address),
+            access: crate::exit::Access::Read,
+        })
+    };
+    let unmapped = EventKind::Unmapped { page, frame: Frame(7) };
+    for end in [End::Killed(KillReason::Terminated), End::Killed(KillReason::Destroyed)] {
+        assert_eq!(in_parallel(&end, &[]), Verdict::Agree { compared: 1 });
+    }
+    // A page that was there until somebody took it, and one that never was.
+    let taken = core::slice::from_ref(&unmapped);
+    assert_eq!(in_parallel(&fault(page.0 + 8), taken), Verdict::Agree { compared: 2 });
+    for (end, before) in [(fault(page.0 + 8), &[][..]), (fault(page.0 + 0x1000), taken)] {
+        assert!(matches!(in_parallel(&end, before), Verdict::Diverge(_)), "{end:?}");
+    }
+    assert!(matches!(in_parallel(&exit(), &[]), Verdict::Diverge(_)));
+}

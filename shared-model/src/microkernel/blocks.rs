@@ -27,7 +27,7 @@ pub(super) const BLOCK_PAGES_MAX: u64 = 4 << ORDER_MAX;
 pub(super) const NODES: u64 = 2;
 
 /// A block of pages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Block {
     /// Its frames, in the order in which they are mapped.
     pub(super) frames: Vec<Frame>,
@@ -189,7 +189,7 @@ impl<A: Arch> Microkernel<A> {
         let last = at.0.checked_add(size - PAGE_SIZE).ok_or(Status::Invalid)?;
         let window = layout::window_rights(at).ok_or(Status::Invalid)?;
         let fits = layout::window_rights(GuestPhysical(last)) == Some(window);
-        let possible = window.contains(rights) && rights.contains(Rights::READ);
+        let possible = layout::window_allows(window, rights);
         if !possible || !fits || !at.is_page_aligned() {
             return Err(Status::Invalid);
         }

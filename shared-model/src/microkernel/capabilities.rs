@@ -218,6 +218,10 @@ impl<A: Arch> Microkernel<A> {
 
     /// Revokes as much as one turn allows. Says whether nothing is left.
     pub(super) fn revoke_some(&mut self, slot: Slot, keep: Option<DomainId>) -> bool {
+        #[cfg(test)]
+        if self.break_revoke(slot) {
+            return true;
+        }
         let mut left = self.batch;
         loop {
             let limit = left.min(AT_ONCE);
@@ -254,6 +258,10 @@ impl<A: Arch> Microkernel<A> {
     /// The capability that is being revoked has itself been taken away: there is nothing left to
     /// revoke, and whatever comes into the slot is not meant.
     fn stop_revoking(&mut self, slot: Slot) {
+        #[cfg(test)]
+        if self.broken == super::tests::Broken::RevokesNewOccupant {
+            return;
+        }
         for &worker in &self.workers {
             if let Some(work) = &mut self.threads[worker.0 as usize].work
                 && work.revoke == Some(slot)
@@ -287,6 +295,8 @@ impl<A: Arch> Microkernel<A> {
     pub(super) fn settle(&mut self, removed: Removed) {
         let Removed { slot, capability, last } = removed;
         match capability.mapped {
+            #[cfg(test)]
+            _ if self.broken == super::tests::Broken::KeepsMapping => {}
             Some(Place::Memory { domain, page }) => {
                 self.unmap_block(domain, page, capability.object)
             }
@@ -314,6 +324,10 @@ impl<A: Arch> Microkernel<A> {
     pub(super) fn note_removed(&mut self, removed: &Removed) {
         if let SpaceId::Domain(holder) = removed.slot.space {
             self.refund(holder, Resource::Capabilities, 1);
+            #[cfg(test)]
+            if self.broken == super::tests::Broken::RefundsTwice {
+                self.refund(holder, Resource::Capabilities, 1);
+            }
         }
         self.note_left(removed.slot, removed.capability);
     }
@@ -325,9 +339,14 @@ impl<A: Arch> Microkernel<A> {
         self.devices.ports_left(slot, &capability);
         self.stop_revoking(slot);
         self.unbind_faults_through(slot);
+        self.unbind_thread_through(slot, capability);
         if let SpaceId::Domain(holder) = slot.space {
             let removed =
                 EventKind::CapabilityRemoved { space: slot.space, slot: slot.number, object };
+            #[cfg(test)]
+            if self.broken == super::tests::Broken::LogsNoRemoval {
+                return;
+            }
             self.record(holder, None, removed);
         }
     }
@@ -359,6 +378,8 @@ impl<A: Arch> Microkernel<A> {
     fn free_object(&mut self, object: Object) {
         self.shared.remove(&object);
         match object {
+            #[cfg(test)]
+            Object::Page(_) if self.broken == super::tests::Broken::LeaksFrames => {}
             Object::Page(frame) => self.free_block(frame),
             Object::Lent(frame) => self.return_lent(frame),
             Object::Domain(domain) | Object::HostDomain(domain) => self.orphans.push_back(domain),

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use super::Microkernel;
 use super::hypercall::{Answer, Outcome, Request};
 use super::lifecycle::Entry;
-use crate::abi::{NAME_MAX, Status, boot_info};
+use crate::abi::{NAME_MAX, Resource, Status, boot_info};
 use crate::address::{GuestPhysical, GuestVirtual, LOWER_HALF_END, PAGE_SIZE};
 use crate::arch::Arch;
 use crate::capability::{Object, Slot, SpaceId};
@@ -21,13 +21,12 @@ const NAMELESS: &str = "domain";
 impl<A: Arch> Microkernel<A> {
     pub(super) fn domain_create(&mut self, request: &Request) -> Answer {
         let slot = self.vacant_argument(request, 0)?;
+        // Nothing comes into being that nobody could hold.
+        self.charge(request.domain, Resource::Capabilities, 1)?;
+        self.refund(request.domain, Resource::Capabilities, 1);
         let domain = self.new_domain("", Some(request.domain)).map_err(|_| Status::NoMemory)?;
-        if let Err(status) = self.add_root(slot, Object::Domain(domain), Rights::ALL) {
-            // Nobody holds it, so it goes the way of those that nobody holds any more.
-            self.orphans.push_back(domain);
-            self.reap_orphans();
-            return Err(status);
-        }
+        self.add_root(slot, Object::Domain(domain), Rights::ALL)
+            .expect("the slot is vacant and on nobody else's account");
         Ok(Outcome::Done)
     }
 

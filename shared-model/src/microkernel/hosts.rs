@@ -47,6 +47,16 @@ pub(super) struct Hosts {
     threads: BTreeMap<ThreadId, Code>,
 }
 
+/// For tests that go on from a state in several ways. Services are not among what they explore.
+#[cfg(test)]
+impl Clone for Hosts {
+    fn clone(&self) -> Self {
+        assert!(self.threads.values().all(|code| matches!(code, Code::Outside)));
+        let threads = self.threads.keys().map(|&thread| (thread, Code::Outside)).collect();
+        Self { domains: self.domains.clone(), threads }
+    }
+}
+
 impl core::fmt::Debug for Hosts {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_set().entries(self.threads.keys()).finish()

@@ -26,7 +26,7 @@ use alloc::collections::VecDeque;
 pub(super) const REPLIES_MAX: u32 = 29;
 
 /// Where two threads meet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) senders: VecDeque<ThreadId>,
     pub(super) receivers: VecDeque<ThreadId>,

@@ -20,7 +20,7 @@ use crate::rights::Rights;
 
 /// Slots of the microkernel's own space for what is not a domain: from the last one downwards, so
 /// that domains, whose slots follow from their numbers, never meet them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct HostSlots {
     used: u32,
     /// Those of objects that are gone.

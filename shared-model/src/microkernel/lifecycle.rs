@@ -376,6 +376,8 @@ impl<A: Arch> Microkernel<A> {
     /// A thread that ends takes part in nothing any more: it waits for nobody, and nobody waits for
     /// its answers.
     fn stop_acting(&mut self, thread: ThreadId) {
+        #[cfg(test)]
+        self.break_end(thread);
         self.stop_waiting(thread);
         self.unbind(thread);
         self.workers.remove(&thread);

@@ -15,7 +15,8 @@
 //! - `ipc`, `notification`, `waiting`: messages, signals, and threads that block;
 //! - `devices`: a timer and a serial port, their ports and interrupts;
 //! - `hosts`: domains whose code is the host's;
-//! - `schedule`: whose turn it is; `parallel`: threads that run at the same time.
+//! - `schedule`: whose turn it is; `parallel`: threads that run at the same time;
+//!   `repeat`: the order of another run.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -53,6 +54,7 @@ mod memory;
 mod notification;
 mod parallel;
 mod quota;
+mod repeat;
 mod schedule;
 #[cfg(test)]
 mod scripted;
@@ -69,8 +71,9 @@ use lent::HostSlots;
 use notification::{Channel, Notification};
 pub use parallel::Turn;
 use quota::Accounts;
+pub use repeat::{Order, exit_order};
+pub use schedule::Schedule;
 use schedule::Turns;
-pub use schedule::{Order, Schedule, exit_order};
 
 /// Characters of a symbol's name that a report shows.
 const NAME_SHOWN: usize = 120;
@@ -93,6 +96,7 @@ pub enum Step {
 
 /// The microkernel over a backend.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Microkernel<A: Arch> {
     arch: A,
     bundle: Bundle,
@@ -156,6 +160,9 @@ pub struct Microkernel<A: Arch> {
     events: Vec<Event>,
     header: LogHeader,
     finished: bool,
+    /// The rule that a test has broken.
+    #[cfg(test)]
+    broken: tests::Broken,
 }
 
 impl<A: Arch> Microkernel<A> {
@@ -211,6 +218,8 @@ impl<A: Arch> Microkernel<A> {
             events: Vec::new(),
             header,
             finished: false,
+            #[cfg(test)]
+            broken: tests::Broken::Nothing,
         }
     }
 
@@ -247,6 +256,10 @@ impl<A: Arch> Microkernel<A> {
             return self.exited(thread, exit);
         }
         if self.is_host_thread(thread) {
+            if self.turns.due() == Some(thread) && self.let_run_ahead() {
+                self.help(thread);
+                return Step::Continued;
+            }
             return self.run_service(thread);
         }
         let (left, reason) = self.instructions_left(thread);
@@ -433,6 +446,11 @@ impl<A: Arch> Microkernel<A> {
         ran.copied().try_fold(self.retired_before?, |total, thread| {
             Some(total.saturating_add(self.arch.retired(thread)?))
         })
+    }
+
+    /// How often processors were entered for all threads together: see [`Arch::total_entries`].
+    pub fn entries(&self) -> Option<u64> {
+        self.arch.total_entries()
     }
 
     /// How many instructions the thread may still retire, and what happens then.

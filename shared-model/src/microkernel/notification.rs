@@ -8,24 +8,26 @@ use super::hypercall::{Answer, Outcome, Request};
 use crate::abi::{Hypercall, Received, Status, utcb};
 use crate::address::Frame;
 use crate::arch::Arch;
-use crate::capability::{ChannelId, NotificationId, Object};
+use crate::capability::{Capability, ChannelId, NotificationId, Object, Slot};
 use crate::domain::{ThreadId, Wait};
 use crate::event::EventKind;
 use crate::rights::Rights;
 
 /// Bits, and who waits for them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Notification {
     pub(super) bits: u64,
     pub(super) waiters: VecDeque<ThreadId>,
     /// The thread whose receiving it also ends.
     pub(super) bound: Option<ThreadId>,
+    /// The capability that it was bound through.
+    bound_through: Option<Slot>,
     /// An interrupt signals it, so that waiting for it is never in vain.
     pub(super) is_bound_to_device: bool,
 }
 
 /// Shared pages with two ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Channel {
     /// The block of its pages.
     pub(super) block: Frame,
@@ -141,22 +143,19 @@ impl<A: Arch> Microkernel<A> {
 
     pub(super) fn notification_bind(&mut self, request: &Request) -> Answer {
         let thread = request.thread;
-        let id = match request.arguments[0] {
-            0 => None,
-            _ => {
-                let slot = self.slot_argument(request, 0)?;
-                let id = self.capabilities.notification(slot, Rights::READ)?;
-                if self.notification_mut(id).bound.is_some() {
-                    return Err(Status::Exists);
-                }
-                Some(id)
-            }
-        };
-        self.unbind(thread);
-        if let Some(id) = id {
-            self.notification_mut(id).bound = Some(thread);
+        if request.arguments[0] == 0 {
+            self.unbind(thread);
+            return Ok(Outcome::Done);
         }
-        self.thread_mut(thread).bound = id;
+        let slot = self.slot_argument(request, 0)?;
+        let id = self.capabilities.notification(slot, Rights::READ)?;
+        if self.notification_mut(id).bound.is_some() {
+            return Err(Status::Exists);
+        }
+        self.unbind(thread);
+        let notification = self.notification_mut(id);
+        (notification.bound, notification.bound_through) = (Some(thread), Some(slot));
+        self.thread_mut(thread).bound = Some(id);
         Ok(Outcome::Done)
     }
 
@@ -165,7 +164,20 @@ impl<A: Arch> Microkernel<A> {
         if let Some(id) = self.thread_mut(thread).bound.take()
             && let Some(notification) = self.notifications.get_mut(&id)
         {
-            notification.bound = None;
+            (notification.bound, notification.bound_through) = (None, None);
+        }
+    }
+
+    /// A capability has left a slot, and with it the binding that was made through it: what it
+    /// allowed to read is not read any more.
+    pub(super) fn unbind_thread_through(&mut self, slot: Slot, capability: Capability) {
+        if let Object::Notification(id) = capability.object
+            && let Some(notification) = self.notifications.get(&id)
+            && notification.bound_through == Some(slot)
+            && let Some(thread) = notification.bound
+        {
+            self.unbind(thread);
+            self.peers_changed = true;
         }
     }
 

@@ -26,7 +26,7 @@ use crate::rights::Rights;
 const RESOURCES: usize = Resource::ALL.len();
 
 /// What a domain may have and has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Account {
     parent: Option<DomainId>,
     /// How many accounts are above.
@@ -39,7 +39,7 @@ struct Account {
 }
 
 /// All accounts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Accounts(BTreeMap<DomainId, Account>);
 
 impl Accounts {

@@ -3,18 +3,14 @@
 //! Exits are where a schedule decides, because they are the same on every backend. Where in its code
 //! a thread is stopped otherwise is known only to a backend that counts instructions.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Microkernel, Step};
-use crate::abi::{Hypercall, Status};
+use super::Microkernel;
+use super::repeat::{self, Order, Repeat};
 use crate::arch::Arch;
 use crate::domain::{LifecycleError, ThreadId, ThreadState};
-use crate::event::{EventKind, Log};
-use crate::exit::{End, Exit, KillReason};
 
 /// The order in which threads take turns.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -45,25 +41,6 @@ pub enum Schedule {
     Parallel,
 }
 
-/// What decides a run, besides its inputs.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Order {
-    /// The threads whose exits took effect, one after the other.
-    pub exits: Vec<ThreadId>,
-    /// Threads that were killed from outside, and how many exits there had been by then.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kills: Vec<(u64, ThreadId)>,
-    /// After the last exit, the run's limit ended what still ran.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub timed_out: bool,
-}
-
-impl From<Vec<ThreadId>> for Order {
-    fn from(exits: Vec<ThreadId>) -> Self {
-        Self { exits, ..Self::default() }
-    }
-}
-
 impl Schedule {
     /// Whether it is the usual one, which logs do not mention.
     pub const fn is_cooperative(&self) -> bool {
@@ -90,12 +67,8 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Instructions that a thread runs in a row while a recorded order is repeated: another one may
-/// have to store what it waits for.
-const SLICE: u64 = 10_000;
-
 /// A schedule, and how far it has come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Turns {
     schedule: Schedule,
     /// Draws threads.
@@ -104,52 +77,25 @@ pub(super) struct Turns {
     slices: Generator,
     /// The thread whose turn it is and the count of instructions at which that ends.
     slice: Option<(ThreadId, u64)>,
-    /// Of a recorded order: how many of its exits have taken effect, and how many of its kills.
-    done: usize,
-    killed: usize,
-    /// The recorded run's limit has been reached.
-    timed_out: bool,
-    /// The run is not the recorded one.
-    astray: bool,
-    /// A thread that runs a little while the one whose exit is due has not reached it.
-    helper: Option<ThreadId>,
-    /// Exits that were reached before it was their turn.
-    held: BTreeMap<ThreadId, Exit>,
+    /// How far a recorded order has come.
+    pub(super) repeat: Repeat,
 }
 
 impl Turns {
+    /// Whoever runs next begins a turn.
+    pub(super) const fn end_slice(&mut self) {
+        self.slice = None;
+    }
+
     pub(super) const fn schedule(&self) -> &Schedule {
         &self.schedule
-    }
-
-    /// The recorded order, while it is followed.
-    const fn order(&self) -> Option<&Order> {
-        match &self.schedule {
-            Schedule::Recorded(order) if !self.astray => Some(order),
-            _ => None,
-        }
-    }
-
-    /// The thread whose exit is next in a recorded order.
-    fn due(&self) -> Option<ThreadId> {
-        self.order()?.exits.get(self.done).copied()
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_held(&self, thread: ThreadId) -> bool {
-        self.held.contains_key(&thread)
-    }
-
-    #[cfg(test)]
-    pub(super) fn held_for_test(&mut self, thread: ThreadId, exit: Exit) {
-        self.held.insert(thread, exit);
     }
 
     /// The longest turn, where turns are limited.
     fn longest(&self) -> Option<u64> {
         match self.schedule {
             Schedule::Seeded { preempt, .. } => preempt,
-            Schedule::Recorded(_) => self.due().map(|_| SLICE),
+            Schedule::Recorded(_) => self.due().map(|_| repeat::SLICE),
             Schedule::Cooperative | Schedule::Parallel => None,
         }
     }
@@ -169,6 +115,9 @@ impl<A: Arch> Microkernel<A> {
             turns.exits = Generator(seed);
             turns.slices = Generator(!seed);
         }
+        if let Schedule::Recorded(order) = &schedule {
+            turns.repeat = Repeat::new(order);
+        }
         self.turns = Turns { schedule, ..turns };
         Ok(())
     }
@@ -185,92 +134,15 @@ impl<A: Arch> Microkernel<A> {
 
     /// The thread whose turn it is.
     pub(super) fn next_thread(&self) -> Option<ThreadId> {
-        let Some(due) = self.turns.due() else { return self.ready.front().copied() };
-        let worker = self.workers.iter().copied().find(|&worker| self.is_ready(worker));
-        let helper = || self.turns.helper.filter(|&helper| self.can_help(helper));
-        let due = || Some(due).filter(|&due| self.is_ready(due));
-        // A hypercall that goes on was due before.
-        worker.or_else(|| due().map(|due| helper().unwrap_or(due))).or(self.ready.front().copied())
+        match self.turns.due() {
+            Some(due) => self.next_repeating(due),
+            None => self.ready.front().copied(),
+        }
     }
 
-    fn is_ready(&self, thread: ThreadId) -> bool {
+    pub(super) fn is_ready(&self, thread: ThreadId) -> bool {
         let found = self.threads.get(thread.0 as usize);
         found.is_some_and(|thread| thread.state == ThreadState::Ready)
-    }
-
-    /// Whether a thread can run on towards an exit that is not due.
-    fn can_help(&self, thread: ThreadId) -> bool {
-        self.is_ready(thread)
-            && !self.is_host_thread(thread)
-            && !self.turns.held.contains_key(&thread)
-    }
-
-    /// Gives up a recorded order that this run does not follow: the thread whose exit is due cannot
-    /// run, and others can.
-    pub(super) fn check_order(&mut self) {
-        let stuck = self.turns.due().is_some_and(|due| !self.is_ready(due));
-        if stuck && self.workers.is_empty() && !self.ready.is_empty() {
-            self.turns.astray = true;
-        }
-    }
-
-    /// Whether a recorded order is followed, in which it is said who is killed and when.
-    pub(super) const fn is_repeating(&self) -> bool {
-        self.turns.order().is_some()
-    }
-
-    /// Does what somebody outside did at this point of a recorded run.
-    pub(super) fn repeat_interference(&mut self) -> Option<Step> {
-        if self.turns.timed_out {
-            return Some(Step::Idle);
-        }
-        // While nothing can run, time goes on before anybody outside has a say.
-        let order = self.turns.order().filter(|_| !self.ready.is_empty())?;
-        if let Some(&(at, thread)) = order.kills.get(self.turns.killed)
-            && at <= self.turns.done as u64
-        {
-            self.turns.killed += 1;
-            // In another run, it may have ended already.
-            let _ = self.kill_thread(thread);
-            return Some(Step::Continued);
-        }
-        if order.timed_out && self.turns.done >= order.exits.len() {
-            self.turns.timed_out = true;
-            self.time_out();
-            return Some(Step::Idle);
-        }
-        None
-    }
-
-    /// The exit that a thread reached before it was due, now that it is its turn. What was refused
-    /// to it then may be allowed by now: it tries again.
-    pub(super) fn take_held(&mut self, thread: ThreadId) -> Option<Exit> {
-        self.turns.held.remove(&thread).filter(|exit| !is_refusal(exit))
-    }
-
-    /// A thread has ended, or goes on elsewhere: what it had come to does not happen.
-    pub(super) fn drop_held(&mut self, thread: ThreadId) {
-        self.turns.held.remove(&thread);
-    }
-
-    /// Keeps an exit that is not due. Gives back one that is.
-    pub(super) fn hold(&mut self, thread: ThreadId, exit: Exit) -> Option<Exit> {
-        let due = self.turns.due().filter(|&due| due != thread);
-        if due.is_none() || matches!(exit, Exit::Kicked | Exit::Budget) {
-            return Some(exit);
-        }
-        self.turns.held.insert(thread, exit);
-        self.help(thread);
-        None
-    }
-
-    /// Lets the next thread after this one run a little, so that each comes along that the one whose
-    /// exit is due may wait for.
-    fn help(&mut self, after: ThreadId) {
-        let others = || self.ready.iter().copied().filter(|&other| self.can_help(other));
-        let next = others().filter(|&other| other > after).min().or_else(|| others().min());
-        self.turns.slice = None;
-        self.turns.helper = next;
     }
 
     /// Instructions that the thread may retire before somebody else's turn.
@@ -309,16 +181,12 @@ impl<A: Arch> Microkernel<A> {
     /// An exit of the thread is handled: a tick.
     pub(super) fn takes_effect(&mut self, thread: ThreadId) {
         self.now = self.now.saturating_add(1);
-        if self.turns.due() == Some(thread) {
-            self.turns.done += 1;
-            self.turns.helper = None;
-        }
-        self.turns.held.retain(|_, exit| !is_refusal(exit));
+        self.repeated(thread);
     }
 
     /// After an exit: decides whose turn is next.
     pub(super) fn choose_next(&mut self) {
-        self.turns.slice = None;
+        self.turns.end_slice();
         if let Schedule::Seeded { .. } = self.turns.schedule
             && !self.ready.is_empty()
         {
@@ -337,70 +205,9 @@ impl<A: Arch> Microkernel<A> {
     }
 }
 
-/// Whether the exit is about an access that other threads' exits can allow.
-const fn is_refusal(exit: &Exit) -> bool {
-    matches!(exit, Exit::Fault { .. })
-}
-
-/// The order in which a run's exits took effect, by its log: for [`Schedule::Recorded`].
-pub fn exit_order(log: &Log) -> Order {
-    let mut order = Order::default();
-    // Faults that were sent to somebody, with which a thread ends if he says so.
-    let mut faults = BTreeMap::new();
-    // Whose next port access is a hypercall's.
-    let mut port = None;
-    for event in &log.events {
-        let Some(thread) = event.thread else { continue };
-        let is_exit = match &event.kind {
-            EventKind::Hypercall { call, status, .. } => {
-                let of_port = matches!(call, Some(Hypercall::PortRead | Hypercall::PortWrite));
-                port = (of_port && *status == Status::Ok).then_some(thread);
-                true
-            }
-            EventKind::Port { .. } => port.take() != Some(thread),
-            EventKind::Return { .. } => true,
-            EventKind::Faulted { fault, .. } => {
-                order.exits.push(thread);
-                faults.insert(thread, fault);
-                continue;
-            }
-            EventKind::Ended { end: End::Killed(KillReason::Killed), .. } => {
-                order.kills.push((order.exits.len() as u64, thread));
-                false
-            }
-            EventKind::Ended { end: End::Killed(KillReason::Timeout), .. } => {
-                order.timed_out = true;
-                false
-            }
-            EventKind::Ended { end: End::Killed(reason), .. } => {
-                is_own(reason) && faults.get(&thread) != Some(&reason)
-            }
-            _ => false,
-        };
-        if is_exit {
-            order.exits.push(thread);
-            faults.remove(&thread);
-        }
-    }
-    order
-}
-
-/// Whether a thread ends so by what it does itself.
-const fn is_own(reason: &KillReason) -> bool {
-    matches!(
-        reason,
-        KillReason::Exception { .. }
-            | KillReason::Fault { .. }
-            | KillReason::Unprovided { .. }
-            | KillReason::Port { .. }
-            | KillReason::Unsupported { .. }
-            | KillReason::Shutdown
-    )
-}
-
 /// A generator of numbers that follow from the one it begins with (the finalizer and the step of
 /// `SplitMix64`; Steele, Lea and Flood, OOPSLA 2014).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Generator(u64);
 
 impl Generator {

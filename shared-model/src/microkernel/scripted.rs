@@ -2,8 +2,8 @@
 //! beforehand. It checks the model's side of the contract of [`crate::arch`] and panics where the
 //! model breaks it; it can fail on demand, and it can break its own side.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 
 use crate::address::{Frame, GuestPhysical, GuestVirtual, PAGE_SIZE};
 use crate::arch::{Arch, ArchError, DomainId, Kick, ThreadId};
@@ -21,7 +21,7 @@ impl Kick for NoKick {
 }
 
 /// A thread's processor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Processor {
     domain: DomainId,
     exception_stack: GuestPhysical,
@@ -44,9 +44,10 @@ pub(super) enum Act {
 pub(super) type Mappings = BTreeMap<GuestPhysical, (Frame, Rights)>;
 
 /// The machine.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scripted {
-    frames: BTreeMap<Frame, Box<[u8; PAGE_SIZE as usize]>>,
+    /// Copies of the machine share what none of them has written since.
+    frames: BTreeMap<Frame, Arc<[u8; PAGE_SIZE as usize]>>,
     domains: BTreeMap<DomainId, Mappings>,
     threads: BTreeMap<ThreadId, Processor>,
     used_domains: BTreeSet<DomainId>,
@@ -161,7 +162,7 @@ impl Arch for Scripted {
     fn frame_allocate(&mut self, frame: Frame) -> Result<(), ArchError> {
         assert!(!self.frames.contains_key(&frame), "frame {frame} is in use");
         self.may_fail("frame_allocate")?;
-        self.frames.insert(frame, Box::new([0; PAGE_SIZE as usize]));
+        self.frames.insert(frame, Arc::new([0; PAGE_SIZE as usize]));
         Ok(())
     }
 
@@ -181,7 +182,7 @@ impl Arch for Scripted {
     fn frame_write(&mut self, frame: Frame, offset: usize, bytes: &[u8]) {
         self.frame(frame);
         let page = self.frames.get_mut(&frame).expect("it was just seen");
-        page[offset..offset + bytes.len()].copy_from_slice(bytes);
+        Arc::make_mut(page)[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
     fn domain_create(&mut self, domain: DomainId) -> Result<(), ArchError> {

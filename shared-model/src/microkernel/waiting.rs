@@ -11,7 +11,7 @@ use super::Microkernel;
 use super::hypercall::{Answer, Outcome, Request};
 use crate::abi::{Hypercall, Status};
 use crate::arch::Arch;
-use crate::capability::{NotificationId, Object, Slot, SpaceId};
+use crate::capability::{EndpointId, NotificationId, Object, Slot, SpaceId};
 use crate::domain::{DomainId, DomainState, Thread, ThreadId, ThreadState, Wait, Waiting};
 use crate::event::EventKind;
 use crate::exit::{End, KillReason};
@@ -107,6 +107,8 @@ impl<A: Arch> Microkernel<A> {
     pub(super) fn wake(&mut self, thread: ThreadId, status: Status) {
         let Some(waiting) = self.stop_waiting(thread) else { return };
         match waiting.wait {
+            #[cfg(test)]
+            Wait::Reply if self.broken == super::tests::Broken::AnswersTwice => {}
             Wait::Reply => self.forget_call(thread),
             Wait::FaultReply { .. } | Wait::FaultSend { .. } => self.forget_call(thread),
             _ => {}
@@ -145,6 +147,10 @@ impl<A: Arch> Microkernel<A> {
 
     /// A capability has left its slot: whoever waited through it is told so.
     pub(super) fn cancel_waits_through(&mut self, slot: Slot) {
+        #[cfg(test)]
+        if self.broken == super::tests::Broken::KeepsWaiting {
+            return;
+        }
         let from = (slot, ThreadId(0));
         let to = (slot, ThreadId(u32::MAX));
         while let Some(&(_, thread)) = self.waiting_through.range(from..=to).next() {
@@ -155,6 +161,10 @@ impl<A: Arch> Microkernel<A> {
     /// Ends the waits of threads that only somebody could end who is gone, if anybody has gone since
     /// the last time. It looks at blocked threads only.
     pub(super) fn end_hopeless_waits(&mut self) {
+        #[cfg(test)]
+        if self.broken == super::tests::Broken::ForgetsPeers {
+            return;
+        }
         if !core::mem::take(&mut self.peers_changed) {
             return;
         }
@@ -177,7 +187,10 @@ impl<A: Arch> Microkernel<A> {
         let Some(waiting) = &self.thread(thread).waiting else { return false };
         match waiting.wait {
             Wait::Reply | Wait::FaultReply { .. } => return !self.is_reply_held(thread),
-            Wait::Receive { .. } => {
+            Wait::Receive { endpoint } => {
+                if self.can_fault_to(endpoint, thread) {
+                    return false;
+                }
                 if let Some(bound) = self.thread(thread).bound
                     && !self.is_silent(bound, thread)
                 {
@@ -242,6 +255,16 @@ impl<A: Arch> Microkernel<A> {
         self.holders.range((object, first)..).take_while(move |held| held.0 == object)
     }
 
+    /// Whether faults of threads other than this one would be sent to the endpoint.
+    fn can_fault_to(&self, endpoint: EndpointId, thread: ThreadId) -> bool {
+        let own = self.thread(thread).domain;
+        self.fault_bindings.iter().any(|&(_, domain)| {
+            let handler = self.domains[&domain].fault_handler.as_ref();
+            handler.is_some_and(|handler| handler.endpoint == endpoint)
+                && self.has_other_live_thread(domain, own, thread)
+        })
+    }
+
     /// Whether `holder` has a thread, other than `thread` of domain `own`, that could still act.
     fn has_other_live_thread(&self, holder: DomainId, own: DomainId, thread: ThreadId) -> bool {
         let Some(domain) = self.domains.get(&holder) else { return false };
@@ -262,6 +285,8 @@ impl<A: Arch> Microkernel<A> {
             if deadline > self.now {
                 break;
             }
+            #[cfg(test)]
+            self.break_expiry(thread);
             let slept =
                 matches!(self.thread(thread).waiting, Some(Waiting { wait: Wait::Sleep, .. }));
             self.wake(thread, if slept { Status::Ok } else { Status::TimedOut });

@@ -371,7 +371,10 @@ fn a_ring_without_room_for_answers_waits_until_there_is_some() {
     bench.makes(Hypercall::NotificationWait);
     for i in 0..32 {
         let (status, flags, words) = bench.taken(i);
-        assert_eq!((status, flags, words[0]), (if i == 31 { FULL } else { SENT }, answered(i as u32), 0));
+        assert_eq!(
+            (status, flags, words[0]),
+            (if i == 31 { FULL } else { SENT }, answered(i as u32), 0)
+        );
     }
     bench.done();
     bench.makes(Hypercall::NotificationSignal);

@@ -155,6 +155,11 @@ impl World {
                 let message = "what is mapped must be readable: add `r`, or leave `at` out";
                 return Err(path.key("rights").flaw(message));
             }
+            if at >= layout::CODE_WINDOW && !rights.contains(Rights::EXECUTE) {
+                let message = "what is mapped in the code window can be executed: add `x`, or map \
+                               it in the data window";
+                return Err(path.key("rights").flaw(message));
+            }
             places.take(name, at.0, end).map_err(fail)?;
         }
         Ok(())

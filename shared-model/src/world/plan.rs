@@ -36,13 +36,16 @@ impl Default for Limits {
 pub struct SchedulePlan {
     /// Whether it is meant to run with threads at the same time.
     pub parallel: bool,
+    /// Threads look at memory that others write meanwhile, so that in parallel the order of events
+    /// is another each time: then outcomes are compared, not events.
+    pub races: bool,
     /// How many seeded schedules tests try.
     pub seeds: u32,
 }
 
 impl Default for SchedulePlan {
     fn default() -> Self {
-        Self { parallel: false, seeds: 1000 }
+        Self { parallel: false, races: false, seeds: 1000 }
     }
 }
 

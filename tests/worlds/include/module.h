@@ -68,6 +68,13 @@ void vfree(const void *p);
 #define kmalloc __kmalloc
 #define kzalloc(size, flags) __kmalloc(size, (flags) | __GFP_ZERO)
 
+struct kmem_cache;
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsigned int align,
+				     unsigned int flags, void (*construct)(void *object));
+void *kmem_cache_alloc(struct kmem_cache *cache, unsigned int flags);
+void kmem_cache_free(struct kmem_cache *cache, void *object);
+void kmem_cache_destroy(struct kmem_cache *cache);
+
 int snprintf(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);

@@ -24,7 +24,3 @@ mod generated {
 
 /// All of them, sorted by name.
 pub static WORLDS: &[BundledWorld] = generated::WORLDS;
-
-/// A module for measuring: `bench(n)` does `n` rounds of sieving, checksumming and
-/// sorting, and returns a digest of what it computed.
-pub static BENCH_MODULE: &[u8] = generated::BENCH_MODULE;

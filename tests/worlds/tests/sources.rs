@@ -1,6 +1,6 @@
 //! What the compilers made of the worlds' sources is what loaders and processors here take.
 
-use bundled_worlds::{BENCH_MODULE, WORLDS};
+use bundled_worlds::WORLDS;
 use object::elf::{
     R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32, RelocationType,
 };
@@ -16,9 +16,7 @@ fn modules() -> impl Iterator<Item = (String, &'static [u8])> {
     let files = WORLDS.iter().flat_map(|world| {
         world.files.iter().map(|&(file, b)| (format!("{}/{file}", world.name), b))
     });
-    files
-        .filter(|(name, _)| name.ends_with(".ko"))
-        .chain([("bench".to_owned(), BENCH_MODULE), ("liblcd".to_owned(), liblcd::OBJECT)])
+    files.filter(|(name, _)| name.ends_with(".ko")).chain([("liblcd".to_owned(), liblcd::OBJECT)])
 }
 
 #[test]

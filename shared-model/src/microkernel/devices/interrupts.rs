@@ -20,7 +20,7 @@ use crate::microkernel::hypercall::{Answer, Outcome, Request};
 use crate::rights::Rights;
 
 /// An interrupt line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     binding: Option<Binding>,
     is_disabled: bool,
@@ -31,7 +31,7 @@ pub(super) struct Line {
 }
 
 /// What a line signals.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Binding {
     notification: NotificationId,
     bits: u64,

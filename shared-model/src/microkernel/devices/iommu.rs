@@ -18,7 +18,7 @@ use crate::microkernel::hypercall::{Answer, Outcome, Request};
 use crate::rights::Rights;
 
 /// Whose memory a device can reach.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Assignment {
     pub(super) domain: DomainId,
     /// The capabilities that it was assigned with; none to a domain that assigned it to itself.
@@ -46,7 +46,7 @@ impl Assignment {
 }
 
 /// A block that a domain's devices can reach.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Mapping {
     object: Object,
     /// The capability under which it exists.
@@ -56,7 +56,7 @@ struct Mapping {
 }
 
 /// The I/O spaces of all domains: each mapping by its domain and first address.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Mappings(BTreeMap<(DomainId, u64), Mapping>);
 
 impl Mappings {

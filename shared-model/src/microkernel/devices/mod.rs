@@ -52,7 +52,7 @@ impl Device {
 }
 
 /// All devices, and who has to do with them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Devices {
     timer: Timer,
     serial: Serial,

@@ -40,7 +40,7 @@ pub(super) const fn mask(width: u8) -> u32 {
 /// The ports that a domain holds, found without going through its capabilities: for each domain,
 /// range and set of rights, how many capabilities there are. Ranges come from the world, so a domain
 /// has few however many copies it makes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Holdings(BTreeMap<(DomainId, Ports, u64), u32>);
 
 impl Holdings {

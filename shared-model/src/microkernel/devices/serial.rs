@@ -14,7 +14,7 @@ const INPUT_MAX: usize = 4 << 10;
 const MODEM_PRESENT: u8 = 0xb0;
 
 /// The serial port.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Serial {
     input: VecDeque<u8>,
     output: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Serial {
 }
 
 /// A transfer to or from memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Transfer {
     /// Where it goes on.
     pub(super) address: u64,

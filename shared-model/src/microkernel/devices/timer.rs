@@ -3,7 +3,7 @@
 use crate::abi::device::{TIMER_COUNT, TIMER_EXPIRED, TIMER_MODE, TIMER_PERIODIC};
 
 /// The timer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timer {
     /// From where it counts.
     count: u32,

@@ -14,7 +14,7 @@ use crate::layout;
 use crate::rights::Rights;
 
 /// What the log says is the case.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Replay {
     read: usize,
     domains: BTreeSet<DomainId>,
@@ -23,6 +23,13 @@ pub(super) struct Replay {
 }
 
 impl Replay {
+    /// Reads the rest of the log, and empties it: what comes then goes on from what is the case.
+    pub(super) fn forget(&mut self, events: &mut Vec<Event>) {
+        self.read_on(events);
+        events.clear();
+        self.read = 0;
+    }
+
     /// Reads what was added to the log. Each event must make sense after those before.
     fn read_on(&mut self, events: &[Event]) {
         for Event { domain, kind, .. } in &events[self.read..] {

@@ -333,7 +333,7 @@ fn leave(how: usize) -> Exit {
     }
 }
 
-fn config(cases: u32) -> Config {
+pub(super) fn config(cases: u32) -> Config {
     let asked = std::env::var("LCD_MODEL_CASES").ok().and_then(|text| text.parse().ok());
     Config { cases: asked.unwrap_or(cases), failure_persistence: None, ..Config::default() }
 }

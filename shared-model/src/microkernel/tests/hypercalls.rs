@@ -55,6 +55,8 @@ fn page_map_maps_once_within_a_window_and_within_the_rights() {
         ([10, free, R | X], Status::Invalid),
         ([10, CODE, R | W], Status::Invalid),
         ([10, CODE, X], Status::Invalid),
+        // All that is in the code window can be executed.
+        ([10, CODE, R], Status::Invalid),
         ([10, free + 1, R], Status::Invalid),
         // Not aligned and in a page that is taken: the address is wrong, wherever it is.
         ([10, DATA + 8, R], Status::Invalid),

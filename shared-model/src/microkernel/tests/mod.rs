@@ -23,29 +23,49 @@ use crate::layout;
 use crate::registers::RAX;
 use crate::world::World;
 
+mod allocation;
 mod audit;
 mod blocks;
 mod boot;
+mod bound_notifications;
+mod broken;
+mod cancelled_sends;
+mod capability_operations;
 mod cascades;
 mod configured;
+mod deleted_threads;
 mod devices;
+mod explore;
 mod failures;
+mod fault_handlers;
 mod faults;
+mod freed_frames;
+mod guest_physical;
+mod hopeless;
 mod hostile;
 mod hosts;
 mod hypercalls;
 mod ipc;
+mod ipc_rights;
 mod lent;
 mod lifecycle;
 mod limits;
+mod message_reference;
+mod messages;
 mod parallel;
+mod preempted_revoke;
 mod quota;
 mod reference;
+mod rendezvous;
+mod replayed;
+mod scenes;
 mod schedule;
 mod storm;
 mod threads;
+mod time_limits;
 
 use audit::{Replay, audit};
+pub(in crate::microkernel) use broken::Broken;
 
 /// One page of a window.
 const DATA: u64 = layout::DATA_WINDOW.0;
@@ -100,6 +120,7 @@ const MAIN: ThreadId = ThreadId(0);
 const PEER: ThreadId = ThreadId(1);
 
 /// A microkernel, and the account of its log.
+#[derive(Clone)]
 struct Bench {
     kernel: Microkernel<Scripted>,
     replay: Replay,
@@ -141,6 +162,13 @@ impl Bench {
         if !self.unchecked {
             audit(&self.kernel, &mut self.replay);
         }
+    }
+
+    /// Checks what happened, and forgets the log of it.
+    #[track_caller]
+    fn forget_log(&mut self) {
+        self.audit();
+        self.replay.forget(&mut self.kernel.events);
     }
 
     /// Gives a thread its turn and lets it leave the processor like this.

@@ -123,6 +123,45 @@ impl Reference {
         Ok(())
     }
 
+    /// Copies within a space. `mask` as the hypercall has it.
+    pub(super) fn copy(&mut self, from: Slot, to: Slot, mask: u64) -> Result<(), Status> {
+        let mask = Rights::from_bits(mask).ok_or(Status::Invalid)?;
+        if self.held.contains_key(&to) {
+            return Err(Status::Exists);
+        }
+        let source = self.find(from)?.clone();
+        self.add(to, source.object, source.rights & mask, Some(&source));
+        Ok(())
+    }
+
+    /// Moves with all rights.
+    pub(super) fn move_to(&mut self, from: Slot, to: Slot) -> Result<(), Status> {
+        if self.held.contains_key(&to) {
+            return Err(Status::Exists);
+        }
+        self.find(from)?;
+        let moved = self.held.remove(&from).expect("it was just found");
+        self.held.insert(to, moved);
+        Ok(())
+    }
+
+    /// The number of what a slot holds: no other capability has it, ever.
+    pub(super) fn number(&self, slot: Slot) -> Option<u64> {
+        self.held.get(&slot).map(|held| held.id)
+    }
+
+    /// In the middle of a revoke: removes what the microkernel has removed, if it is derived from
+    /// what has this number. Returns how much is left to remove.
+    pub(super) fn remove_derived(&mut self, of: u64, kernel: &Microkernel<Scripted>) -> usize {
+        if !self.held.values().any(|held| held.id == of) {
+            return 0;
+        }
+        let is_derived = |held: &Held| held.derived_from.contains(&of);
+        self.held
+            .retain(|slot, held| !is_derived(held) || kernel.capabilities.lookup(*slot).is_ok());
+        self.held.values().filter(|held| is_derived(held)).count()
+    }
+
     /// The host destroys a domain.
     pub(super) fn destroy(&mut self, domain: DomainId) {
         self.held.retain(|_, held| held.object != Object::Domain(domain));

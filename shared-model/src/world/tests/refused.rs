@@ -226,6 +226,7 @@ fn places() {
     }
     caps(&at("block", "\"r\"", "¦0x5fff_e000"), "3 pages from 0x5fffe000 leave the window");
     caps(&at("block", "\"r\"", "¦0x6fff_e000"), "leave the window");
+    caps(&at("block", "¦\"rw\"", "0x6000_0000"), "can be executed");
     caps(&at("page", "¦\"w\"", "0x4000_0000"), "must be readable");
     caps(&at("page", "¦\"x\"", "0x6000_0000"), "must be readable");
     let first = at("block", "\"r\"", "0x4000_2000");

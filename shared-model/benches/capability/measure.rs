@@ -1,20 +1,46 @@
-//! How fast capabilities are, and how large, beside a hash map that holds the same and keeps no
-//! derivations.
+//! What capability operations cost, beside a hash map that holds the same and keeps no derivations.
 //!
-//! `cargo bench -p shared-model` runs it. The two are measured in turns, and the median of each is
-//! taken, so that a machine that others use as well still tells which is faster.
+//! The two are measured in turns, and the median of each is taken, so that a machine that others use
+//! as well still tells which is faster.
 
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 
+use serde::Serialize;
 use shared_model::address::Frame;
 use shared_model::capability::{Capabilities, Capability, Object, Slot, SpaceId, cptr};
 use shared_model::domain::DomainId;
 use shared_model::rights::Rights;
 
-const ROUNDS: usize = 15;
-const OPERATIONS: usize = 200_000;
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// Of so many measurements the median is taken.
+    pub(crate) repeats: usize,
+    /// Operations of each measurement.
+    pub(crate) operations: u32,
+}
+
+/// What one operation, or one capability, takes.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Row {
+    pub(crate) operation: &'static str,
+    /// How many capabilities there are.
+    pub(crate) capabilities: u32,
+    pub(crate) each: f64,
+    pub(crate) unit: &'static str,
+    /// The same of a hash map, if it has something to compare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hash_map: Option<f64>,
+}
+
+impl Row {
+    /// How many times longer the hash map takes.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        Some(self.hash_map? / self.each)
+    }
+}
 
 const ROOT: Slot = slot(0, 3);
 const OBJECT: Object = Object::Page(Frame(7));
@@ -50,13 +76,13 @@ fn capability() -> Capability {
 }
 
 /// Slots in an order that no cache can guess, the same in each run.
-fn shuffled(count: u32) -> Vec<Slot> {
+fn shuffled(count: u32, effort: Effort) -> Vec<Slot> {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 33) as u32 % count
     };
-    (0..OPERATIONS).map(|_| nth(next())).collect()
+    (0..effort.operations).map(|_| nth(next())).collect()
 }
 
 /// Nanoseconds of an operation that is done once for each slot.
@@ -71,29 +97,34 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Measures two things in turns and prints how they compare.
-fn compare(what: &str, count: u32, mut ours: impl FnMut() -> f64, mut theirs: impl FnMut() -> f64) {
-    let (a, b): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| (ours(), theirs())).unzip();
-    let (ours, theirs) = (median(a), median(b));
-    let ratio = theirs / ours;
-    println!("{what:24} {count:>9} {ours:>8.1} ns {theirs:>8.1} ns {ratio:>6.2} x");
+/// Measures two things in turns.
+fn compare(
+    (operation, capabilities): (&'static str, u32),
+    effort: Effort,
+    mut ours: impl FnMut() -> f64,
+    mut theirs: impl FnMut() -> f64,
+) -> Row {
+    let (a, b): (Vec<_>, Vec<_>) = (0..effort.repeats).map(|_| (ours(), theirs())).unzip();
+    let hash_map = Some(median(b));
+    Row { operation, capabilities, each: median(a), unit: "ns", hash_map }
 }
 
-fn lookup(count: u32) {
-    let (caps, map, slots) = (descendants(count), map(count), shuffled(count));
+fn lookup(count: u32, effort: Effort) -> Row {
+    let (caps, map, slots) = (descendants(count), map(count), shuffled(count, effort));
     compare(
-        "lookup",
-        count,
+        ("lookup", count),
+        effort,
         || time(&slots, |slot| _ = black_box(&caps.lookup(slot))),
         || time(&slots, |slot| _ = black_box(&map.get(&slot).copied())),
-    );
+    )
 }
 
-fn grant_and_delete(count: u32) {
-    let (mut caps, mut map, slots) = (descendants(count), map(count), shuffled(count));
+fn grant_and_delete(count: u32, effort: Effort) -> Row {
+    let (mut caps, mut map) = (descendants(count), map(count));
+    let slots = shuffled(count, effort);
     compare(
-        "delete and grant again",
-        count,
+        ("delete and grant again", count),
+        effort,
         || {
             time(&slots, |slot| {
                 assert!(black_box(&caps.delete(slot)).is_ok());
@@ -106,14 +137,14 @@ fn grant_and_delete(count: u32) {
                 assert!(black_box(&map.insert(slot, capability())).is_none());
             })
         },
-    );
+    )
 }
 
 /// As an allocator does: the lowest free slot, each time.
-fn allocate_and_delete(count: u32) {
-    let (mut caps, slots) = (descendants(count), shuffled(count));
+fn allocate_and_delete(count: u32, effort: Effort) -> Row {
+    let (mut caps, slots) = (descendants(count), shuffled(count, effort));
     let space = nth(0).space;
-    let times = (0..ROUNDS).map(|_| {
+    let times = (0..effort.repeats).map(|_| {
         time(&slots, |slot| {
             caps.delete(slot).expect("it is held");
             let number = caps.first_free(space).expect("it was just freed");
@@ -121,38 +152,40 @@ fn allocate_and_delete(count: u32) {
             assert!(black_box(&caps.grant(ROOT, to, Rights::ALL, None)).is_ok());
         })
     });
-    let each = median(times.collect());
-    println!("{:24} {count:>9} {each:>8.1} ns", "the same, lowest free");
+    alone("the same, lowest free", count, median(times.collect()), "ns")
 }
 
-fn revoke(count: u32, limit: usize) {
-    let times = (0..ROUNDS.min(5)).map(|_| {
+fn revoke(operation: &'static str, count: u32, limit: usize, effort: Effort) -> Row {
+    let times = (0..effort.repeats.min(5)).map(|_| {
         let mut caps = descendants(count);
         let start = Instant::now();
         while !black_box(caps.revoke(ROOT, limit)).expect("the root stays").1 {}
         start.elapsed().as_nanos() as f64 / f64::from(count)
     });
-    let each = median(times.collect());
-    let pieces = if limit == usize::MAX { "all at once".into() } else { format!("by {limit}") };
-    println!("{:24} {count:>9} {each:>8.1} ns", format!("revoke {pieces}"));
+    alone(operation, count, median(times.collect()), "ns")
 }
 
-fn bytes(count: u32) {
+/// Beside an entry of the map, which takes its share of empty ones and a byte of its own as well.
+fn size(count: u32) -> Row {
     let each = descendants(count).heap_bytes() as f64 / f64::from(count);
-    let entry = size_of::<(Slot, Capability)>();
-    println!("{:24} {count:>9} {each:>8.1} bytes (an entry of the map: {entry})", "size");
+    let hash_map = Some(size_of::<(Slot, Capability)>() as f64);
+    Row { hash_map, ..alone("size", count, each, "bytes") }
 }
 
-fn main() {
-    println!("{:24} {:>9} {:>11} {:>11}", "each", "of", "lcd", "HashMap");
+fn alone(operation: &'static str, capabilities: u32, each: f64, unit: &'static str) -> Row {
+    Row { operation, capabilities, each, unit, hash_map: None }
+}
+
+/// Measures everything.
+pub(crate) fn all(effort: Effort, mut report: impl FnMut(Row)) {
     for count in [25, 1000, 100_000, 1_000_000] {
-        lookup(count);
-        grant_and_delete(count);
-        allocate_and_delete(count);
+        report(lookup(count, effort));
+        report(grant_and_delete(count, effort));
+        report(allocate_and_delete(count, effort));
     }
     for count in [10_000, 100_000, 1_000_000] {
-        revoke(count, usize::MAX);
-        revoke(count, 1000);
-        bytes(count);
+        report(revoke("revoke, all at once", count, usize::MAX, effort));
+        report(revoke("revoke, by 1000", count, 1000, effort));
+        report(size(count));
     }
 }
