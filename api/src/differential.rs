@@ -148,9 +148,14 @@ pub fn case_scheduled(
             logs.push(run.log);
         }
     }
-    let races = world.schedule.races && *schedule == Schedule::Parallel;
-    case.judge(&logs, if races { compare_outcomes } else { compare });
+    let parallel = *schedule == Schedule::Parallel;
+    case.judge(&logs, if parallel { comparison(bundle) } else { compare });
     case
+}
+
+/// How a parallel run of a world is compared with its repetition.
+pub fn comparison(bundle: &Bundle) -> fn(&Log, &Log) -> Verdict {
+    if bundle.world.schedule.races { compare_outcomes } else { compare }
 }
 
 /// How a world is run one thread at a time. In one that is meant to run in parallel, a thread may

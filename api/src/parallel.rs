@@ -2,9 +2,9 @@
 //!
 //! # Who does what
 //!
-//! The microkernel is behind one lock. A thread's host thread ([`Run::serve`]) asks under it what to
+//! The microkernel is behind one lock. A thread's host thread (`Run::serve`) asks under it what to
 //! do, runs its thread without it, and has what came of that handled under it; while its thread
-//! cannot run it sleeps. The caller's own host thread ([`Run::supervise`]) starts host threads as
+//! cannot run it sleeps. The caller's own host thread (`Crew::supervise`) starts host threads as
 //! threads are created, keeps the time, and says when it is over.
 //!
 //! # Nothing is missed

@@ -30,7 +30,7 @@ fn every_register_and_five_calls_are_in_the_log() {
             _ => None,
         });
         let (stack, at) = dumped.expect("it shows its stack");
-        assert!(at.is_some_and(|at| at.starts_with("bug!fifth+")), "{at:?}");
+        assert!(at.is_some_and(|at| at.starts_with("bug.ko!fifth+")), "{at:?}");
         // Four functions of the module, its init function, and the return gate.
         let places: Vec<_> = stack.iter().filter(|&&word| word >= 0x1000_0000).collect();
         assert!(places.len() >= 5, "{backend}: {stack:x?}");

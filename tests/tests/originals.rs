@@ -221,7 +221,7 @@ fn exists(test: &str) -> bool {
     let marker = format!("fn {function}(");
     source.match_indices(&marker).any(|(at, _)| {
         // Attributes are on the lines just above.
-        let before: Vec<_> = source[..at].lines().rev().skip(1).take(4).collect();
+        let before: Vec<_> = source[..at].lines().rev().take(5).collect();
         before.iter().any(|line| line.trim() == "#[test]")
     })
 }

@@ -46,7 +46,6 @@ fn worlds() -> Vec<Bundle> {
 }
 
 #[test]
-#[ignore = "not yet known to hold for every bundled world: run it with --ignored"]
 fn every_world_comes_to_the_same_under_every_schedule() {
     let asked = std::env::var("LCD_SCHEDULES").ok().and_then(|text| text.parse().ok());
     let wanted: u32 = asked.unwrap_or(DEFAULT);
@@ -82,7 +81,6 @@ fn every_world_comes_to_the_same_under_every_schedule() {
 }
 
 #[test]
-#[ignore = "not yet known to hold for every bundled world: run it with --ignored"]
 fn the_same_seed_gives_the_same_log_everywhere() {
     let kvm = lcd::available(Backend::Native).is_ok();
     if !kvm {

@@ -123,6 +123,18 @@ impl Flags {
         self.set_explicit(kept | (bits & which), poison | (undefined & which));
     }
 
+    /// What a fault in the middle of a repeated comparison leaves, where `self` is from before it
+    /// and `last` of its last iteration. Intel's processors restore the flags of before (SDM vol.
+    /// 2, REP), AMD's keep the last iteration's: where the two differ, nobody vouches for them.
+    pub(crate) fn or_those_of(self, last: Self) -> Self {
+        let differing = self.status() ^ last.status();
+        let mut flags = self;
+        if differing != 0 {
+            flags.replace(differing, self.status(), differing);
+        }
+        flags
+    }
+
     #[inline(always)]
     pub(crate) fn carry(&self) -> bool {
         let shift = self.kind.width().sign_shift();

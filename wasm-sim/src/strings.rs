@@ -99,8 +99,8 @@ impl Engine {
     }
 
     fn repeat_string(&mut self, frame: &Frame<'_>, repeat: Repeat) -> Outcome {
-        // A fault leaves the flags as they were before the whole instruction (SDM vol. 2,
-        // REP), and so does the end of a slice.
+        // The end of a slice leaves the flags as they were before the whole instruction, as if
+        // nothing had happened yet but the iterations that the registers count.
         let flags = self.flags;
         if frame.address == Width::DOUBLE {
             self.narrow_pointers(frame);
@@ -119,7 +119,7 @@ impl Engine {
                 Some(done) => done,
                 None => {
                     if let Err(exit) = self.string_element(frame) {
-                        self.flags = flags;
+                        self.flags = flags.or_those_of(self.flags);
                         return Err(exit);
                     }
                     1

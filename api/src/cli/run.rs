@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lcd::Backend;
 use lcd::assemble::{self, Modules};
+use lcd::differential::comparison;
 use lcd::model::bundle::Bundle;
-use lcd::model::compare::{Verdict, compare};
+use lcd::model::compare::Verdict;
 use lcd::model::event::Log;
 use lcd::model::exit::{End, Exited};
 use lcd::model::microkernel::Schedule;
@@ -101,7 +102,7 @@ pub(super) fn main(
 fn repeat(bundle: &Bundle, log: &Log, arguments: &Arguments) -> anyhow::Result<Verdict> {
     let _spinner = Spinner::new(&format!("{} again on {}", arguments.what, Backend::Sim));
     let repeated = lcd::replay(bundle, log, arguments.timeout)?;
-    Ok(compare(log, &repeated.log))
+    Ok(comparison(bundle)(log, &repeated.log))
 }
 
 fn in_words(verdict: &Verdict) -> String {

@@ -27,7 +27,7 @@ impl Done {
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
-        assert!(!self.stderr.contains("panicked"), "{self:#?}");
+        assert!(!self.stderr.contains("panicked at"), "{self:#?}");
         self
     }
 

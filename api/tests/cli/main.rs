@@ -1,6 +1,7 @@
 //! The `lcd` command, as a shell sees it.
 
 mod bad_input;
+mod bench;
 mod call;
 mod command;
 mod diff;
@@ -8,3 +9,4 @@ mod executables;
 mod host_and_inspect;
 mod readme;
 mod run;
+mod turns;

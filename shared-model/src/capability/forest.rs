@@ -235,16 +235,27 @@ impl Forest {
     fn add(&mut self, node: Node, parent: Id) -> Id {
         self.objects[node.counted as usize].references += 1;
         self.live += 1;
-        let id = match self.free {
-            NONE => push(&mut self.nodes, node),
-            id => {
-                self.free = self.node(id).next;
-                *self.node_mut(id) = node;
-                id
-            }
-        };
+        // The node is only now written, in place: it is not read back sooner than it has to be.
+        let id = self.vacant();
+        *self.node_mut(id) = node;
         self.link(id, parent);
         id
+    }
+
+    /// A node that is not in use.
+    #[inline(always)]
+    fn vacant(&mut self) -> Id {
+        if self.free == NONE {
+            self.grow();
+        }
+        let id = self.free;
+        self.free = self.node(id).next;
+        id
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.free = push(&mut self.nodes, Node::new(NONE, 0, NONE, Rights::NONE));
     }
 
     /// Removes a node that has no children. Whether it was the last that named its object.
@@ -282,6 +293,7 @@ impl Forest {
     }
 
     /// Makes a node that is in no list the first child of another, or the first root.
+    #[inline(always)]
     pub(super) fn link(&mut self, id: Id, parent: Id) {
         let next = core::mem::replace(self.head(id, parent), id);
         if next != NONE {
@@ -292,6 +304,7 @@ impl Forest {
     }
 
     /// Takes a node out of its list.
+    #[inline(always)]
     pub(super) fn unlink(&mut self, id: Id) {
         let Node { parent, previous, next, .. } = *self.node(id);
         match previous {
@@ -304,6 +317,7 @@ impl Forest {
     }
 
     /// The start of the list that a node with this parent is in.
+    #[inline(always)]
     fn head(&mut self, id: Id, parent: Id) -> &mut Id {
         match parent {
             NONE => {

@@ -222,6 +222,7 @@ impl Capabilities {
     }
 
     /// The capability in a slot, by its place in the forest.
+    #[inline(always)]
     pub(super) fn find(&self, slot: Slot) -> Result<Id, CapError> {
         self.held(slot).map(|(id, _)| id)
     }

@@ -21,28 +21,35 @@ pub(super) struct Space {
 pub(super) struct Spaces {
     all: Vec<Option<Space>>,
     free: Vec<Id>,
-    host: Option<Id>,
-    boot: Vec<Id>,
-    domain: Vec<Id>,
-    thread: Vec<Id>,
+    /// Where each is, by the kind of its name and its number in that.
+    named: [Vec<Id>; 4],
+}
+
+/// A name as the indices where it is looked up.
+#[inline(always)]
+const fn indices(space: SpaceId) -> (usize, usize) {
+    match space {
+        SpaceId::Host => (0, 0),
+        SpaceId::Boot(domain) => (1, domain.0 as usize),
+        SpaceId::Domain(domain) => (2, domain.0 as usize),
+        SpaceId::Thread(thread) => (3, thread.0 as usize),
+    }
 }
 
 impl Spaces {
+    #[inline(always)]
     pub(super) fn find(&self, space: SpaceId) -> Option<Id> {
-        let (ids, at) = match space {
-            SpaceId::Host => return self.host,
-            SpaceId::Boot(domain) => (&self.boot, domain.0),
-            SpaceId::Domain(domain) => (&self.domain, domain.0),
-            SpaceId::Thread(thread) => (&self.thread, thread.0),
-        };
-        ids.get(at as usize).copied().filter(|&id| id != NONE)
+        let (kind, at) = indices(space);
+        self.named[kind].get(at).copied().filter(|&id| id != NONE)
     }
 
     /// A space that exists.
+    #[inline(always)]
     pub(super) fn get(&self, id: Id) -> &Space {
         self.all[id as usize].as_ref().expect("capabilities are in spaces that exist")
     }
 
+    #[inline(always)]
     pub(super) fn get_mut(&mut self, id: Id) -> &mut Space {
         self.all[id as usize].as_mut().expect("capabilities are in spaces that exist")
     }
@@ -69,16 +76,8 @@ impl Spaces {
     }
 
     fn name(&mut self, space: SpaceId, id: Id) {
-        let (ids, at) = match space {
-            SpaceId::Host => {
-                self.host = (id != NONE).then_some(id);
-                return;
-            }
-            SpaceId::Boot(domain) => (&mut self.boot, domain.0),
-            SpaceId::Domain(domain) => (&mut self.domain, domain.0),
-            SpaceId::Thread(thread) => (&mut self.thread, thread.0),
-        };
-        let at = at as usize;
+        let (kind, at) = indices(space);
+        let ids = &mut self.named[kind];
         if ids.len() <= at {
             ids.resize(at + 1, NONE);
         }
@@ -87,14 +86,12 @@ impl Spaces {
 
     /// All spaces, in the order of their names.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Id, &Space)> + '_ {
-        let named = [&self.boot, &self.domain, &self.thread].into_iter().flatten().copied();
-        let ids = self.host.into_iter().chain(named.filter(|&id| id != NONE));
-        ids.map(|id| (id, self.get(id)))
+        let named = self.named.iter().flatten().copied();
+        named.filter(|&id| id != NONE).map(|id| (id, self.get(id)))
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let ids = [&self.free, &self.boot, &self.domain, &self.thread];
-        let ids: usize = ids.iter().map(|ids| ids.capacity()).sum();
+        let ids = self.named.iter().chain([&self.free]).map(Vec::capacity).sum::<usize>();
         self.all.capacity() * size_of::<Option<Space>>() + ids * size_of::<Id>()
     }
 }

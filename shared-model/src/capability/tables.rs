@@ -50,6 +50,7 @@ impl Tables {
     }
 
     /// The table that a slot is in, or [`NONE`] if it does not exist.
+    #[inline(always)]
     pub(super) fn leaf(&self, root: Id, at: Fields) -> Id {
         let mut id = root;
         for step in 0..at.level {
@@ -59,12 +60,14 @@ impl Tables {
     }
 
     /// What is in a slot of that table.
+    #[inline(always)]
     pub(super) fn held(&self, leaf: Id, at: Fields) -> Option<Id> {
         let held = self.table(leaf)?.held[at.slot as usize];
         (held != NONE).then_some(held)
     }
 
     /// Fills an empty slot. `leaf` is its table, which is made if need be.
+    #[inline(always)]
     pub(super) fn put(&mut self, root: &mut Id, leaf: Id, at: Fields, held: Id) {
         let leaf = if leaf == NONE { self.make_leaf(root, at) } else { leaf };
         let table = &mut self.all[leaf as usize];
@@ -72,12 +75,13 @@ impl Tables {
         table.held[at.slot as usize] = held;
         table.used |= 1 << at.slot;
         if table.used == ALL {
-            self.now_full(&self.trail(*root, at), at);
+            self.now_full(*root, at);
         }
     }
 
     /// Empties a slot that is not empty, and gives back the tables that it leaves empty. `leaf`
     /// is its table.
+    #[inline(always)]
     pub(super) fn take(&mut self, root: &mut Id, leaf: Id, at: Fields) {
         let table = &mut self.all[leaf as usize];
         debug_assert_ne!(table.held[at.slot as usize], NONE);
@@ -85,13 +89,13 @@ impl Tables {
         table.held[at.slot as usize] = NONE;
         table.used &= !(1 << at.slot);
         if was_full {
-            self.no_longer_full(&self.trail(*root, at), at);
+            self.no_longer_full(*root, at);
         } else if table.used == 0 {
-            let trail = self.trail(*root, at);
-            self.give_back(root, &trail, at);
+            self.give_back(root, at);
         }
     }
 
+    #[cold]
     fn make_leaf(&mut self, root: &mut Id, at: Fields) -> Id {
         if *root == NONE {
             *root = self.make();
@@ -214,7 +218,9 @@ impl Tables {
     }
 
     /// A table has no free slot any more: those above note it, as far as it is news.
-    fn now_full(&mut self, trail: &Trail, at: Fields) {
+    #[cold]
+    fn now_full(&mut self, root: Id, at: Fields) {
+        let trail = self.trail(root, at);
         for step in (0..at.level).rev() {
             let full = &mut self.all[trail[step as usize] as usize].full;
             let full = &mut full[(at.level - 1 - step) as usize];
@@ -225,7 +231,9 @@ impl Tables {
         }
     }
 
-    fn no_longer_full(&mut self, trail: &Trail, at: Fields) {
+    #[cold]
+    fn no_longer_full(&mut self, root: Id, at: Fields) {
+        let trail = self.trail(root, at);
         for step in (0..at.level).rev() {
             let full = &mut self.all[trail[step as usize] as usize].full;
             let full = &mut full[(at.level - 1 - step) as usize];
@@ -237,7 +245,9 @@ impl Tables {
         }
     }
 
-    fn give_back(&mut self, root: &mut Id, trail: &Trail, at: Fields) {
+    #[cold]
+    fn give_back(&mut self, root: &mut Id, at: Fields) {
+        let trail = self.trail(*root, at);
         for step in (0..=at.level).rev() {
             let id = trail[step as usize];
             let table = &self.all[id as usize];

@@ -146,6 +146,9 @@ fn undefined_by(instruction: &Instruction) -> u64 {
         // OF for counts other than 1, CF for counts beyond the width, AF always.
         Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr | Mnemonic::Sar => OF | CF | AF,
         Mnemonic::Rol | Mnemonic::Ror | Mnemonic::Rcl | Mnemonic::Rcr => OF,
+        // If a repeated comparison faults in the middle, processors of different makers leave
+        // different flags.
+        _ if instruction.has_rep_prefix() || instruction.has_repne_prefix() => STATUS,
         _ => flags_of(instruction.rflags_undefined()),
     }
 }

@@ -12,6 +12,7 @@ use std::{process, thread};
 
 use bundled_worlds::WORLDS;
 use lcd::assemble;
+use lcd::differential::comparison;
 use lcd::model::bundle::Bundle;
 use lcd::model::compare::{Verdict, compare};
 use lcd::model::domain::ThreadId;
@@ -117,7 +118,7 @@ fn check(machine: Machine, bundle: &Bundle) -> Log {
     let log = machine.run(bundle, LIMIT, &Cancel::default());
     let unmet = RunReport::from_log(&log).unmet(&bundle.world);
     assert!(unmet.is_empty(), "{name} on {machine:?}: {unmet:?}");
-    match compare(&log, &repeat(bundle, &log)) {
+    match comparison(bundle)(&log, &repeat(bundle, &log)) {
         Verdict::Agree { .. } => log,
         verdict => panic!("{name} on {machine:?}: {verdict:#?}"),
     }

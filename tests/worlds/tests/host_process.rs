@@ -36,6 +36,10 @@ fn worlds_behave_as_their_files_say() {
             eprintln!("{}: skipped: {reason}", bundled.name);
         } else if world.domains.len() > 1 {
             eprintln!("{}: skipped: more than one domain", bundled.name);
+        } else if world.domains[0].service.is_some() {
+            eprintln!("{}: skipped: a host domain", bundled.name);
+        } else if !world.domains[0].caps.is_empty() {
+            eprintln!("{}: skipped: holds capabilities to other objects", bundled.name);
         } else {
             let seen = Seen::of(
                 bundled,

@@ -186,6 +186,7 @@ fn lives(kernel: &Microkernel<Scripted>, all: &BTreeMap<Slot, Capability>) {
         };
         assert!(fits, "{:?} with {states:?}", domain.state);
     }
+    let owners = kernel.frame_owners();
     for (number, thread) in kernel.threads.iter().enumerate() {
         let id = crate::domain::ThreadId(number as u32);
         let dead = thread.state == ThreadState::Dead;
@@ -202,7 +203,7 @@ fn lives(kernel: &Microkernel<Scripted>, all: &BTreeMap<Slot, Capability>) {
         }
         assert_eq!(kernel.workers.contains(&id), thread.work.is_some(), "{id:?}");
         if !dead {
-            assert_eq!(kernel.frame_owners().get(&thread.utcb), Some(&thread.domain));
+            assert_eq!(owners.get(&thread.utcb), Some(&thread.domain));
         }
     }
     waits(kernel);

@@ -94,6 +94,8 @@ pub(super) struct Rendezvous {
     now: u64,
     deadlines: Vec<(u64, usize)>,
     calls: u64,
+    /// Somebody is gone in this step, or a right to answer.
+    gone: bool,
     /// Messages of this step.
     pub(super) delivered: Vec<Delivery>,
     /// Waits that ended in this step.
@@ -121,6 +123,7 @@ impl Rendezvous {
             now,
             deadlines: Vec::new(),
             calls: 0,
+            gone: false,
             delivered: Vec::new(),
             ended: Vec::new(),
             signalled: Vec::new(),
@@ -143,6 +146,7 @@ impl Rendezvous {
         self.delivered.clear();
         self.ended.clear();
         self.signalled.clear();
+        self.gone = false;
     }
 
     /// A thread makes a hypercall with a message of this token. Returns its status, or nothing if
@@ -152,6 +156,9 @@ impl Rendezvous {
         self.now += 1;
         let status = self.act(thread, op, token);
         self.expire();
+        if self.gone {
+            self.end_hopeless();
+        }
         status
     }
 
@@ -166,6 +173,7 @@ impl Rendezvous {
     pub(super) fn kill(&mut self, thread: usize) {
         self.start();
         self.die(thread);
+        self.end_hopeless();
     }
 
     fn act(&mut self, thread: usize, op: Op, token: u64) -> Option<Status> {
@@ -189,8 +197,7 @@ impl Rendezvous {
             },
             Op::DropReply => Some(match self.received[thread].pop() {
                 Some((caller, number)) if self.doing[caller] == Doing::Called(number) => {
-                    self.end_wait(caller, Status::PeerDied);
-                    self.end_hopeless();
+                    self.gone = true;
                     Status::Ok
                 }
                 _ => Status::NotFound,
@@ -235,6 +242,9 @@ impl Rendezvous {
         self.doing[thread] = doing;
         if limit != 0 {
             self.deadlines.push((self.now + limit, thread));
+        }
+        if self.is_hopeless(thread) {
+            self.end_wait(thread, Status::PeerDied);
         }
         None
     }
@@ -347,24 +357,25 @@ impl Rendezvous {
         self.forget(thread);
         self.doing[thread] = Doing::Dead;
         self.bound = self.bound.filter(|&bound| bound != thread);
-        self.end_hopeless();
+        self.gone = true;
     }
 
-    /// Somebody is gone: ends the waits that only he could have ended.
+    /// Whether nobody is left who could end the thread's wait.
+    fn is_hopeless(&self, thread: usize) -> bool {
+        let mut others = (0..self.doing.len())
+            .filter(|&other| other != thread && self.doing[other] != Doing::Dead);
+        match self.doing[thread] {
+            Doing::Runs | Doing::Dead => false,
+            Doing::Waits => !self.sleepers.contains(&thread) && others.next().is_none(),
+            Doing::Called(number) => {
+                !others.any(|other| self.received[other].contains(&(thread, number)))
+            }
+        }
+    }
+
     fn end_hopeless(&mut self) {
         for thread in 0..self.doing.len() {
-            let others = (0..self.doing.len()).filter(|&other| other != thread);
-            let hopeless = match self.doing[thread] {
-                Doing::Runs | Doing::Dead => false,
-                Doing::Waits => {
-                    !self.sleepers.contains(&thread)
-                        && others.clone().all(|other| self.doing[other] == Doing::Dead)
-                }
-                Doing::Called(number) => !others
-                    .filter(|&other| self.doing[other] != Doing::Dead)
-                    .any(|other| self.received[other].contains(&(thread, number))),
-            };
-            if hopeless {
+            if self.is_hopeless(thread) {
                 self.end_wait(thread, Status::PeerDied);
             }
         }

@@ -11,34 +11,90 @@ use super::{Bench, CODE, DATA};
 use crate::abi::{Hypercall, utcb};
 use crate::address::{GuestPhysical, GuestVirtual};
 use crate::arch::Arch;
-use crate::domain::{DomainId, ThreadId, ThreadState};
+use crate::capability::{Object, SpaceId};
+use crate::domain::{ThreadId, ThreadState};
 use crate::exit::{Access, Exit};
 use crate::microkernel::Step;
 use crate::space::Mapping;
 
-/// Two that know each other and a third that knows nobody.
+/// Two that know each other, with further threads, objects of every kind and a service in the host,
+/// and a third that knows nobody.
 const WORLD: &str = r#"
 name = "storm"
 [limits]
 pages = 4000
 events = 100000000
+[[endpoint]]
+name = "e"
+[[endpoint]]
+name = "to echo"
+[[notification]]
+name = "n"
+[[channel]]
+name = "c"
+order = 1
+[[memory]]
+name = "lent"
+pages = 2
+lent = true
+[[ports]]
+name = "timer"
+first = 0x40
+last = 0x47
+[[ports]]
+name = "serial"
+first = 0x3f8
+last = 0x40f
+[[interrupt]]
+name = "timer line"
+line = 0
+[[interrupt]]
+name = "serial line"
+line = 4
 [[domain]]
 name = "a"
 module = "m"
+threads = [{ call = "work" }, { call = "work" }]
 pages = [{ slot = 25, rights = "rwxg", at = 0x4000_0000 }, { slot = 26, rights = "rwg" }]
-caps = [{ slot = 3, object = "a", rights = "rwg" }, { slot = 4, object = "b", rights = "rwg" }]
+caps = [
+    { slot = 3, object = "a", rights = "rwg" },
+    { slot = 4, object = "b", rights = "rwg" },
+    { slot = 5, object = "e", rights = "rwg" },
+    { slot = 6, object = "n", rights = "rwg" },
+    { slot = 7, object = "c", rights = "rwg", at = 0x4000_8000 },
+    { slot = 8, object = "lent", rights = "rwg" },
+    { slot = 9, object = "timer", rights = "rwg" },
+    { slot = 10, object = "timer line", rights = "rwg" },
+    { slot = 11, object = "to echo", rights = "wg" },
+]
 [[domain]]
 name = "b"
 module = "m"
+threads = [{ call = "work" }]
 pages = [{ slot = 25, rights = "rxg", at = 0x6000_0000 }]
-caps = [{ slot = 3, object = "a", rights = "rwg" }]
+caps = [
+    { slot = 3, object = "a", rights = "rwg" },
+    { slot = 4, object = "echo", rights = "rwg" },
+    { slot = 5, object = "e", rights = "rwg" },
+    { slot = 6, object = "n", rights = "rwg" },
+    { slot = 7, object = "c", rights = "rwg", badge = 1, at = 0x4000_8000 },
+    { slot = 8, object = "lent", rights = "rwg", at = 0x4000_c000 },
+    { slot = 9, object = "serial", rights = "rwg" },
+    { slot = 10, object = "serial line", rights = "rwg" },
+    { slot = 11, object = "to echo", rights = "wg" },
+]
 [[domain]]
 name = "neighbour"
 module = "m"
 pages = [{ slot = 25, rights = "rw", at = 0x4000_0000 }]
+[[domain]]
+name = "echo"
+service = "echo"
+caps = [{ slot = 3, object = "to echo", rights = "rg" }]
 "#;
 
-const NEIGHBOUR: ThreadId = ThreadId(2);
+/// Threads are numbered in the order of their domains.
+const NEIGHBOUR: ThreadId = ThreadId(5);
 const PRECIOUS: [u8; 8] = *b"precious";
 
 /// A repeatable stream of numbers (xorshift64*, Vigna 2016).
@@ -107,6 +163,7 @@ impl Storm {
     fn new(seed: u64) -> Self {
         let mut bench = Bench::new(WORLD);
         bench.unchecked = true;
+        assert_eq!(bench.kernel.domains[&bench.kernel.thread(NEIGHBOUR).domain].name, "neighbour");
         let domain = bench.kernel.thread(NEIGHBOUR).domain;
         let precious = bench.kernel.domains[&domain].space.lookup(GuestPhysical(DATA)).unwrap();
         bench.kernel.arch.frame_write(precious.frame, 0, &PRECIOUS);
@@ -129,6 +186,9 @@ impl Storm {
         // Ending is rarely interesting twice.
         let known = known && (call != Hypercall::Exit || self.random.below(50) == 0);
         let number = if known { call as u32 } else { self.random.next() as u32 };
+        if self.bench.kernel.is_host_thread(thread) {
+            return self.turn(thread, Exit::Budget);
+        }
         let frame = self.bench.kernel.thread(thread).utcb;
         let mut words = [0; 34];
         words.fill_with(|| self.random.argument("slot"));
@@ -147,7 +207,7 @@ impl Storm {
         let kernel = &mut self.bench.kernel;
         let at = kernel.ready.iter().position(|&ready| ready == thread).expect("it is ready");
         kernel.ready.rotate_left(at);
-        if kernel.thread(thread).work.is_none() {
+        if kernel.thread(thread).work.is_none() && !kernel.is_host_thread(thread) {
             kernel.arch.exits.push_back(exit);
         }
         assert_eq!(kernel.step(1000), Step::Continued);
@@ -161,6 +221,7 @@ impl Storm {
             return self.bench.kernel.advance_time() && self.bench.kernel.ready.len() > 1;
         };
         match self.random.below(400) {
+            _ if self.bench.kernel.is_host_thread(thread) => self.call(thread),
             0 => {
                 let (address, from) = (GuestPhysical(DATA), GuestVirtual(DATA));
                 self.turn(thread, Exit::Fault { address, from, access: Access::Write });
@@ -169,6 +230,22 @@ impl Storm {
             _ => self.call(thread),
         }
         true
+    }
+
+    /// The host gives up what it has besides domains.
+    fn hosts_own_goes(&mut self) {
+        let kernel = &mut self.bench.kernel;
+        for memory in kernel.lent().into_keys() {
+            kernel.take_back(memory).expect("it is lent");
+        }
+        let held: Vec<_> = kernel.capabilities.in_space(SpaceId::Host).collect();
+        for (slot, capability) in held {
+            if !matches!(capability.object, Object::Domain(_) | Object::HostDomain(_)) {
+                let removed = kernel.capabilities.delete(slot).expect("it was just seen");
+                kernel.settle(removed);
+                kernel.give_host_slot(slot);
+            }
+        }
     }
 
     #[track_caller]
@@ -190,7 +267,7 @@ impl Storm {
 #[test]
 fn a_storm_of_hypercalls_breaks_nothing() {
     let asked = std::env::var("LCD_STORM").ok().and_then(|text| text.parse().ok());
-    let wanted: u64 = asked.unwrap_or(20_000);
+    let wanted: u64 = asked.unwrap_or(200_000);
     let (mut made, mut seed) = (0, 1);
     while made < wanted {
         let mut storm = Storm::new(seed);
@@ -204,7 +281,7 @@ fn a_storm_of_hypercalls_breaks_nothing() {
         }
         storm.check();
         made += storm.calls.max(1);
+        storm.hosts_own_goes();
         storm.bench.tear_down();
     }
-    let _ = DomainId(0);
 }

@@ -39,6 +39,7 @@
 #define ARCH_SET_GS 0x1001
 #define BLOCKS_MAX 8192
 #define ORDER_MAX 10
+#define BLOCK_PAGES_MAX 4096
 #define CALLS_MAX 8
 #define ARGUMENTS_MAX 6
 
@@ -180,7 +181,7 @@ static int64_t page_allocate(uint64_t slot, uint64_t rights, uint64_t pages)
 	struct block *block;
 	int64_t status;
 
-	if (rights > 31 || pages == 0)
+	if (rights > 31 || pages == 0 || pages > BLOCK_PAGES_MAX)
 		return LCD_INVALID;
 	status = look_up(slot, &block);
 	if (status != LCD_NOT_FOUND)
@@ -357,7 +358,10 @@ static void trapped(int signal, siginfo_t *info, void *context)
 		snprintf(text, sizeof(text), "exit %lu", (uint64_t)r[REG_RAX]);
 		end(text);
 	}
-	if (r[REG_TRAPNO] == 14 && address - WINDOWS < WINDOWS_SIZE) {
+	/* A domain's page tables have the whole data window, and nothing in it to execute. */
+	if (r[REG_TRAPNO] == 14 && r[REG_ERR] & 16 && address - WINDOWS < LCD_DATA_WINDOW_SIZE)
+		r[REG_ERR] |= 1;
+	else if (r[REG_TRAPNO] == 14 && address - WINDOWS < WINDOWS_SIZE) {
 		snprintf(text, sizeof(text), "fault %lu %s", address,
 			 r[REG_ERR] & 16 ? "execute" : r[REG_ERR] & 2 ? "write" : "read");
 		end(text);
