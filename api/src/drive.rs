@@ -37,6 +37,10 @@ pub struct Run {
 /// Runs a bundle's world on a backend until nothing is ready any more, or until `timeout` (by
 /// default the world's own limit), after which threads that still run end with `timeout`.
 ///
+/// A thread goes on until it waits, yields or ends. In a world that is meant to run in parallel one
+/// may wait for another by looking at memory: for that see [`crate::run_parallel`], and
+/// [`crate::differential::alone`] with [`run_scheduled`].
+///
 /// # Errors
 /// [`BackendError`] if the backend is unavailable or a module cannot be loaded.
 pub fn run(

@@ -2,11 +2,12 @@
 //! wasmtime.
 
 use bundled_worlds::WORLDS;
-use lcd::Backend;
 use lcd::assemble;
+use lcd::differential::alone;
 use lcd::model::bundle::Bundle;
 use lcd::model::event::Log;
 use lcd::model::session::{Progress, Request, Session};
+use lcd::{Backend, run_scheduled};
 use wasm_sim::SimArch;
 
 fn bundles() -> impl Iterator<Item = (&'static str, Bundle)> {
@@ -17,13 +18,15 @@ fn bundles() -> impl Iterator<Item = (&'static str, Bundle)> {
 }
 
 fn under_wasmtime(bundle: &Bundle) -> String {
-    lcd::run(bundle, Backend::Sim, None).expect("the simulator is everywhere").log.to_json_lines()
+    let run = run_scheduled(bundle, Backend::Sim, None, alone(bundle));
+    run.expect("the simulator is everywhere").log.to_json_lines()
 }
 
 /// Drives the simulator as a library, in slices of another size than the command line's: where
 /// a slice ends must not show.
 fn as_a_library(bundle: &Bundle, slice: u64) -> String {
     let mut session = Session::new(SimArch::new(), bundle.clone());
+    session.handle(Request::Schedule(alone(bundle))).expect("nothing has happened yet");
     session.handle(Request::Boot).expect("it boots under wasmtime too");
     while session.run(slice, 1000) != Progress::Idle {}
     session.handle(Request::Finish).expect("a run can always be finished");
