@@ -29,9 +29,9 @@ pub enum Schedule {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         preempt: Option<u64>,
     },
-    /// Exits take effect in this order, that of [`exit_order`] of another run's log. What threads do
-    /// between their exits goes on meanwhile. If a thread is named that cannot have a turn, this is
-    /// another run, and the rest of it is cooperative.
+    /// Exits take effect in this order, that of [`exit_order`](super::exit_order) of another run's
+    /// log. What threads do between their exits goes on meanwhile. If a thread is named that cannot
+    /// have a turn, this is another run, and the rest of it is cooperative.
     ///
     /// A hypercall that took several turns is done in one.
     Recorded(Order),
