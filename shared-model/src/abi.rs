@@ -74,6 +74,16 @@ pub enum Received {
     Fault = 3,
 }
 
+/// What a fault message is about: its `m0`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum FaultKind {
+    /// A page for which the domain has no capability, or not with that right.
+    Page = 1,
+    /// An exception.
+    Exception = 2,
+}
+
 /// What a quota counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -341,7 +351,7 @@ hypercalls! {
     /// Waits for a message. Needs read.
     SyncReceive = 10, "sync_receive", ["endpoint", "timeout"];
     /// Receives a message if one waits.
-    SyncPollReceive = 11, "sync_poll_receive", ["endpoint", "timeout"];
+    SyncPollReceive = 11, "sync_poll_receive", ["endpoint"];
     /// Sends the message and waits for the reply. Needs write, and grant or call.
     SyncCall = 12, "sync_call", ["endpoint", "timeout"];
     /// Answers the call that slot 2 holds, which is used up. Never waits.
@@ -396,7 +406,7 @@ hypercalls! {
     /// Ends every waiting send of this badge.
     EndpointCancel = 40, "endpoint_cancel", ["endpoint", "badge"];
     /// As `sync_send`, if somebody waits for it.
-    SyncPollSend = 41, "sync_poll_send", ["endpoint", "timeout"];
+    SyncPollSend = 41, "sync_poll_send", ["endpoint"];
     /// `sync_reply`, then `sync_receive`, in one call.
     SyncReplyReceive = 42, "sync_reply_receive", ["endpoint", "timeout"];
     /// Creates a notification; its capability goes to the slot.
@@ -446,8 +456,7 @@ hypercalls! {
     /// first thread exited, `m4` = with what (slot 0: the caller's own). Needs read.
     DomainInspect = 59, "domain_inspect", ["domain"];
     /// Has faults of the domain's threads (slot 0: the caller's own) sent to an endpoint as calls:
-    /// `m0` = 1 for a page without capability, 2 for an exception; `m1` = address; `m2` = the right
-    /// that was missing, or the vector; `m3` = `rip`; `m4` = thread; `m5` = error code; `m6` =
+    /// `m0` = [`FaultKind`]; `m1` = address; `m2` = the right that was missing, or the vector; `m3` = `rip`; `m4` = thread; `m5` = error code; `m6` =
     /// guest-physical address of the page without capability. A reply with `m0` = 0 lets the thread
     /// go on where it is, another ends it with its fault. The endpoint's capability needs write, and
     /// grant or call; when it goes, so does this. Endpoint 0 undoes it.

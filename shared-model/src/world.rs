@@ -29,11 +29,11 @@ pub use expect::Expectation;
 pub(crate) use names::Kind;
 pub use objects::{
     CHANNEL_ORDER_MAX, ChannelPlan, Contents, InterruptPlan, MEMORY_NODES, MEMORY_PAGES_MAX,
-    MemoryPlan, ObjectPlan, PortsPlan,
+    MemoryPlan, ObjectPlan, PortsPlan, SERIAL_INPUT_MAX,
 };
 pub use plan::{
     CapPlan, DomainPlan, KillAfter, Limits, ModulePlan, PagePlan, QuotaPlan, SchedulePlan,
-    ThreadPlan,
+    SerialPlan, ThreadPlan,
 };
 
 /// A parsed and validated world.
@@ -51,6 +51,9 @@ pub struct World {
     /// How it is meant to be scheduled.
     #[serde(default)]
     pub schedule: SchedulePlan,
+    /// What happens at the serial port.
+    #[serde(default)]
+    pub serial: SerialPlan,
     /// Blocks of pages that domains can share.
     #[serde(default)]
     pub memory: Vec<MemoryPlan>,
@@ -88,6 +91,7 @@ impl World {
             about: String::new(),
             limits: Limits::default(),
             schedule: SchedulePlan::default(),
+            serial: SerialPlan::default(),
             memory: Vec::new(),
             endpoints: Vec::new(),
             notifications: Vec::new(),

@@ -39,7 +39,7 @@
 #define LCD_CALL_EXIT 8                   /* value */
 #define LCD_CALL_SYNC_SEND 9              /* endpoint, timeout */
 #define LCD_CALL_SYNC_RECEIVE 10          /* endpoint, timeout */
-#define LCD_CALL_SYNC_POLL_RECEIVE 11     /* endpoint, timeout */
+#define LCD_CALL_SYNC_POLL_RECEIVE 11     /* endpoint */
 #define LCD_CALL_SYNC_CALL 12             /* endpoint, timeout */
 #define LCD_CALL_SYNC_REPLY 13
 #define LCD_CALL_ENDPOINT_CREATE 14       /* slot */
@@ -64,7 +64,7 @@
 #define LCD_CALL_CAP_REVOKE_UNTIL 38      /* slot, domain */
 #define LCD_CALL_CAP_DERIVE 39            /* slot, under */
 #define LCD_CALL_ENDPOINT_CANCEL 40       /* endpoint, badge */
-#define LCD_CALL_SYNC_POLL_SEND 41        /* endpoint, timeout */
+#define LCD_CALL_SYNC_POLL_SEND 41        /* endpoint */
 #define LCD_CALL_SYNC_REPLY_RECEIVE 42    /* endpoint, timeout */
 #define LCD_CALL_NOTIFICATION_CREATE 43   /* slot */
 #define LCD_CALL_NOTIFICATION_SIGNAL 44   /* slot */
@@ -131,6 +131,10 @@
 #define LCD_RECEIVED_CALL 1         /* its sender waits for the reply */
 #define LCD_RECEIVED_NOTIFICATION 2 /* no message: the badge holds the bits */
 #define LCD_RECEIVED_FAULT 3        /* a thread waits to be told how to go on */
+
+/* What a fault message is about, in its first register. */
+#define LCD_FAULT_PAGE 1      /* a page for which there is no capability with that right */
+#define LCD_FAULT_EXCEPTION 2
 
 /* What a quota counts. */
 #define LCD_RESOURCE_PAGES 0
@@ -831,15 +835,15 @@ static inline lcd_status lcd_sync_reply_receive(lcd_u64 endpoint, lcd_u64 timeou
 	return lcd_hypercall_ipc(LCD_CALL_SYNC_REPLY_RECEIVE, endpoint, timeout);
 }
 
-/* These two never wait: their limit of time means nothing, and 0 will do. */
-static inline lcd_status lcd_sync_poll_send(lcd_u64 endpoint, lcd_u64 timeout)
+/* These two never wait. */
+static inline lcd_status lcd_sync_poll_send(lcd_u64 endpoint)
 {
-	return lcd_hypercall_ipc(LCD_CALL_SYNC_POLL_SEND, endpoint, timeout);
+	return lcd_hypercall_ipc(LCD_CALL_SYNC_POLL_SEND, endpoint, 0);
 }
 
-static inline lcd_status lcd_sync_poll_receive(lcd_u64 endpoint, lcd_u64 timeout)
+static inline lcd_status lcd_sync_poll_receive(lcd_u64 endpoint)
 {
-	return lcd_hypercall_ipc(LCD_CALL_SYNC_POLL_RECEIVE, endpoint, timeout);
+	return lcd_hypercall_ipc(LCD_CALL_SYNC_POLL_RECEIVE, endpoint, 0);
 }
 
 /* Notifications and channels. */

@@ -114,9 +114,12 @@ mod tests {
                 add(name, value);
             }
         }
-        for (prefix, name) in
-            [("RECEIVED", "Received"), ("RESOURCE", "Resource"), ("KIND", "ObjectKind")]
-        {
+        for (prefix, name) in [
+            ("RECEIVED", "Received"),
+            ("FAULT", "FaultKind"),
+            ("RESOURCE", "Resource"),
+            ("KIND", "ObjectKind"),
+        ] {
             for (variant, value) in variants(name) {
                 add(format!("{prefix}_{variant}"), value);
             }
@@ -196,6 +199,7 @@ mod tests {
             "device",
             "Status",
             "Received",
+            "FaultKind",
             "Resource",
             "ObjectKind",
             "$name",
@@ -240,7 +244,7 @@ mod tests {
         let rows: Vec<[&str; 3]> = MANUAL[at..]
             .lines()
             .skip(2)
-            .take_while(|line| !line.starts_with("## "))
+            .take_while(|line| !line.starts_with('#'))
             .filter_map(|line| {
                 let mut cells = line.strip_prefix("| ")?.split('|').map(str::trim);
                 let number = cells.next().filter(|cell| cell.parse::<u32>().is_ok())?;

@@ -67,6 +67,7 @@ impl<A: Arch> Microkernel<A> {
                 self.start_domain(id)?;
             }
         }
+        self.serial_input(world.serial.input.as_bytes());
         self.choose_next();
         Ok(())
     }
@@ -244,7 +245,7 @@ impl<A: Arch> Microkernel<A> {
     }
 
     /// Has a domain's faults sent to the endpoint that its plan names. They come from the host's own
-    /// capability, without a badge.
+    /// capability, with the plan's badge.
     fn boot_faults(
         &mut self,
         domain: DomainId,
@@ -257,7 +258,7 @@ impl<A: Arch> Microkernel<A> {
         let through = booted.originals[&(Kind::Endpoint, index)];
         let endpoint = self.capabilities.endpoint(through, Rights::WRITE);
         let endpoint = endpoint.map_err(|error| LifecycleError::Load(error.to_string()))?;
-        self.bind_faults(domain, FaultHandler { endpoint, through, badge: 0 });
+        self.bind_faults(domain, FaultHandler { endpoint, through, badge: plan.fault_badge });
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Microkernel;
 use super::hypercall::{Answer, Outcome, Request};
-use crate::abi::{Status, utcb};
+use crate::abi::{FaultKind, Status, utcb};
 use crate::address::GuestVirtual;
 use crate::arch::Arch;
 use crate::capability::Slot;
@@ -11,11 +11,6 @@ use crate::domain::{DomainId, DomainState, FaultHandler, ThreadId};
 use crate::event::EventKind;
 use crate::exit::{Access, End, Exit, KillReason};
 use crate::rights::Rights;
-
-/// What a fault message calls a page without capability.
-const FAULT: u64 = 1;
-/// What it calls an exception.
-const EXCEPTION: u64 = 2;
 
 impl<A: Arch> Microkernel<A> {
     pub(super) fn fault_bind(&mut self, request: &Request) -> Answer {
@@ -76,12 +71,12 @@ impl<A: Arch> Microkernel<A> {
                     Access::Execute => Rights::EXECUTE,
                 };
                 let reason = KillReason::Fault { address: from, guest_physical: address, access };
-                (reason, [FAULT, from.0, access_right.bits(), 0, address.0])
+                (reason, [FaultKind::Page as u64, from.0, access_right.bits(), 0, address.0])
             }
             Exit::Exception { vector, code, address } => {
                 let reason = self.explain_exception(thread, vector, code, address);
                 let at = address.unwrap_or_default().0;
-                (reason, [EXCEPTION, at, vector.into(), code.into(), 0])
+                (reason, [FaultKind::Exception as u64, at, vector.into(), code.into(), 0])
             }
             _ => return,
         };

@@ -7,7 +7,9 @@ use alloc::string::String;
 
 use super::error::{Flaw, Path};
 use super::names::{Kind, Names};
-use super::objects::{CHANNEL_ORDER_MAX, MEMORY_NODES, MEMORY_PAGES_MAX, MemoryPlan};
+use super::objects::{
+    CHANNEL_ORDER_MAX, MEMORY_NODES, MEMORY_PAGES_MAX, MemoryPlan, SERIAL_INPUT_MAX,
+};
 use super::{Argument, DomainPlan, Expectation, World};
 use crate::address::PAGE_SIZE;
 use crate::construct::ARGUMENTS_MAX;
@@ -18,6 +20,13 @@ use crate::layout::THREADS_MAX;
 pub(super) fn check(world: &World) -> Result<(), Flaw> {
     if world.name.is_empty() {
         return Err(Path::of("name").flaw("a world needs a name that is not empty"));
+    }
+    if world.serial.input.len() > SERIAL_INPUT_MAX {
+        let message = format!(
+            "{} bytes arrive at the serial port, which has room for {SERIAL_INPUT_MAX}",
+            world.serial.input.len()
+        );
+        return Err(Path::of("serial").key("input").flaw(message));
     }
     check_objects(world)?;
     let distribution = world.distribution()?;
@@ -165,18 +174,22 @@ fn check_domain(plan: &DomainPlan, names: &Names<'_>, path: &Path) -> Result<(),
             Ok(_) => Ok(()),
             Err(message) => flaw("faults", &message),
         },
+        None if plan.fault_badge != 0 => {
+            flaw("fault_badge", "`fault_badge` without `faults`: say where faults are sent")
+        }
         None => Ok(()),
     }
 }
 
 /// Keys that a host domain cannot have, and whether they are there.
-fn module_keys(plan: &DomainPlan) -> [(&'static str, bool); 5] {
+fn module_keys(plan: &DomainPlan) -> [(&'static str, bool); 6] {
     [
         ("call", plan.call.is_some()),
         ("args", !plan.args.is_empty()),
         ("kill_after", plan.kill_after.is_some()),
         ("threads", !plan.threads.is_empty()),
         ("faults", plan.faults.is_some()),
+        ("fault_badge", plan.fault_badge != 0),
     ]
 }
 

@@ -15,6 +15,9 @@ pub const MEMORY_NODES: u64 = 2;
 /// The largest order of a channel: 4 MiB.
 pub const CHANNEL_ORDER_MAX: u64 = 10;
 
+/// Bytes that can wait at the serial port.
+pub const SERIAL_INPUT_MAX: usize = 4 << 10;
+
 /// A block of pages, zero where `contents` says nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

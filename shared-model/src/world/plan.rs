@@ -49,6 +49,14 @@ impl Default for SchedulePlan {
     }
 }
 
+/// What happens at the serial port.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SerialPlan {
+    /// What has arrived there when the world starts.
+    pub input: String,
+}
+
 /// A domain that exists from the start.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +98,9 @@ pub struct DomainPlan {
     /// The endpoint that its threads' faults are sent to.
     #[serde(default)]
     pub faults: Option<String>,
+    /// The badge they come with; 0 is none.
+    #[serde(default)]
+    pub fault_badge: u64,
 }
 
 const fn yes() -> bool {
@@ -112,6 +123,7 @@ impl DomainPlan {
             caps: Vec::new(),
             quota: QuotaPlan::default(),
             faults: None,
+            fault_badge: 0,
         }
     }
 }

@@ -27,4 +27,16 @@ static inline lcd_status open_channel(struct lcd_ring *ring, lcd_u64 channel)
 			     found.size * LCD_PAGE_SIZE, (unsigned int)found.badge);
 }
 
+/*
+ * What to do while somebody else has to write something into shared memory: look on for a
+ * while, then have others run. Asking the microkernel each time would fill the log, if the
+ * other side's processor is busy elsewhere.
+ */
+static inline void let_others_run(void)
+{
+	for (int i = 0; i < 1000; i++)
+		__builtin_ia32_pause();
+	lcd_yield();
+}
+
 #endif /* CHANNEL_H */

@@ -5,11 +5,10 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::abi::device as abi;
+use crate::world::SERIAL_INPUT_MAX;
 
 /// Bytes of output that are kept; what is sent beyond that is lost.
 const OUTPUT_MAX: usize = 4 << 20;
-/// Bytes of input that can wait.
-const INPUT_MAX: usize = 4 << 10;
 /// The other side is there: carrier, ready, clear to send.
 const MODEM_PRESENT: u8 = 0xb0;
 
@@ -80,7 +79,7 @@ impl Serial {
 
     /// Input arrives; how much of it there is room for.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(INPUT_MAX - self.input.len());
+        let taken = bytes.len().min(SERIAL_INPUT_MAX - self.input.len());
         self.input.extend(&bytes[..taken]);
         taken
     }
@@ -174,7 +173,7 @@ impl Serial {
 
 #[cfg(test)]
 mod tests {
-    use super::{Effect, INPUT_MAX, OUTPUT_MAX, Serial};
+    use super::{Effect, OUTPUT_MAX, SERIAL_INPUT_MAX, Serial};
     use crate::abi::device as abi;
 
     #[test]
@@ -214,7 +213,7 @@ mod tests {
     #[test]
     fn both_directions_are_bounded() {
         let mut serial = Serial::default();
-        assert_eq!(serial.receive(&[7; INPUT_MAX - 1]), INPUT_MAX - 1);
+        assert_eq!(serial.receive(&[7; SERIAL_INPUT_MAX - 1]), SERIAL_INPUT_MAX - 1);
         assert_eq!((serial.receive(&[7; 3]), serial.receive(&[7; 3])), (1, 0));
         assert!(serial.send(&[7; OUTPUT_MAX - 1]) && !serial.send(&[7; 2]) && serial.send(&[7]));
         assert!(!serial.send(&[7]));

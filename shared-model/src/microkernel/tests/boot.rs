@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use proptest::prelude::{ProptestConfig, prop, proptest};
 
 use super::{Bench, DATA, MAIN};
-use crate::abi::{Hypercall, Received, Resource, boot_info, utcb};
+use crate::abi::{FaultKind, Hypercall, Received, Resource, boot_info, utcb};
 use crate::address::{GuestPhysical, PAGE_SIZE};
 use crate::capability::{Capability, Object, Place, Slot, SpaceId};
 use crate::domain::{DomainId, ThreadState};
@@ -32,6 +32,7 @@ interrupt = [{ name = "line", line = 4 }]
 name = "main"
 module = "m"
 faults = "faults"
+fault_badge = 21
 quota = { pages = 300, capabilities = 40, objects = 1 }
 pages = [{ rights = "rw", at = 0x4000_0000 }]
 caps = [
@@ -254,6 +255,8 @@ fn faults_go_to_the_endpoint_that_the_file_names() {
     bench.set_word(peer, utcb::TIMEOUT, 0);
     bench.done(peer, Hypercall::SyncPollReceive, &[]);
     assert_eq!(bench.word(peer, utcb::RECEIVED), Received::Fault as u64);
+    assert_eq!(bench.word(peer, utcb::BADGE), 21);
+    assert_eq!(bench.word(peer, utcb::MESSAGE), FaultKind::Page as u64);
     assert_eq!(bench.word(peer, utcb::MESSAGE + 8), 0x9000);
     end(bench);
 }

@@ -11,8 +11,8 @@ use serde::forward_to_deserialize_any;
 
 use crate::world::{
     CapPlan, ChannelPlan, Contents, DomainPlan, Expectation, InterruptPlan, KillAfter, Limits,
-    MemoryPlan, ModulePlan, ObjectPlan, PagePlan, PortsPlan, QuotaPlan, SchedulePlan, ThreadPlan,
-    World,
+    MemoryPlan, ModulePlan, ObjectPlan, PagePlan, PortsPlan, QuotaPlan, SchedulePlan, SerialPlan,
+    ThreadPlan, World,
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/worlds.md");
@@ -126,6 +126,7 @@ fn every_key_is_documented_and_no_other() {
         ("The top", keys::<World>()),
         ("`[limits]`", keys::<Limits>()),
         ("`[schedule]`", keys::<SchedulePlan>()),
+        ("`[serial]`", keys::<SerialPlan>()),
         ("`[[memory]]`", keys::<MemoryPlan>()),
         ("`contents`", keys::<Contents>()),
         ("`[[endpoint]]`, `[[notification]]`", keys::<ObjectPlan>()),

@@ -131,6 +131,7 @@ fn what_a_domain_runs() {
         ("kill_after", "{ instructions = 1, milliseconds = 1 }"),
         ("threads", "[{ call = \"f\" }]"),
         ("faults", "\"x\""),
+        ("fault_badge", "1"),
     ] {
         refused(&format!("{service}{key} = ¦{value}\n"), &format!("`{key}` is about a module"));
     }
@@ -164,6 +165,19 @@ fn calls_and_threads() {
         &with(OBJECTS, "faults = ¦\"bell\"", ""),
         "is a notification, and this must be an endpoint",
     );
+    refused(&format!("{SMALL}fault_badge = ¦3\n"), "`fault_badge` without `faults`");
+}
+
+#[test]
+fn what_arrives_at_the_serial_port() {
+    let with_input = |length| {
+        SMALL.replace(
+            "[[domain]]",
+            &format!("serial.input = ¦\"{}\"\n[[domain]]", "x".repeat(length)),
+        )
+    };
+    World::parse(&with_input(4096).replace('¦', "")).unwrap();
+    refused(&with_input(4097), "4097 bytes arrive at the serial port");
 }
 
 #[test]

@@ -24,7 +24,7 @@ static void meet(int phase, uint64_t threads)
 {
 	__atomic_add_fetch(&arrived[phase], 1, __ATOMIC_ACQ_REL);
 	while (__atomic_load_n(&arrived[phase], __ATOMIC_ACQUIRE) < threads)
-		lcd_yield();
+		let_others_run();
 }
 
 /* Grants the thread's page to a slot that nobody else uses: it is known whether it is free. */

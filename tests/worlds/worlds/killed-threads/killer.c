@@ -83,7 +83,7 @@ static int __init start(void)
 	for (int i = 0; i < 5; i++)
 		lcd_yield();
 	pr_info("turns since: %d\n", (int)(turns - before));
-	pr_info("nobody receives %ld\n", (long)lcd_sync_poll_send(ENDPOINT, 0));
+	pr_info("nobody receives %ld\n", (long)lcd_sync_poll_send(ENDPOINT));
 	lcd_domain_inspect(0, &self);
 	pr_info("threads now %d\n", (int)self.threads);
 	for (int i = 0; i < 3; i++)

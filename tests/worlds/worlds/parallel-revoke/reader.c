@@ -16,7 +16,7 @@ long leave(void)
 	const volatile uint64_t *page = begin();
 
 	for (;;) {
-		for (int i = 0; i < 200; i++)
+		for (int i = 0; i < 1000; i++)
 			(void)page[0];
 		lcd_yield();
 	}

@@ -1,4 +1,7 @@
-/* Fills a ring in shared memory. Only when there is no room does it make a hypercall. */
+/*
+ * Fills a channel's ring. Only when there is no room does it make a hypercall, to wait, and when
+ * the other side waits, to wake it.
+ */
 #include "channel.h"
 #include "numbers.h"
 
@@ -7,15 +10,13 @@ static int __init start(void)
 	struct lcd_ring ring;
 	uint64_t state = SEED, digest = 0;
 
-	TRY(lcd_ring_init(&ring, LCD_SLOT_NULL, memory_of(lcd_boot_slot("rings")),
-			  16 * LCD_PAGE_SIZE, 0));
+	TRY(open_channel(&ring, lcd_boot_slot("rings")));
 	for (uint32_t i = 0; i < MESSAGES; i++) {
 		struct lcd_ring_slot *slot;
 		uint64_t words[LCD_RING_WORDS];
 
 		digest ^= next_words(&state, words);
-		while (lcd_ring_send_start(&ring, &slot) == LCD_WOULD_BLOCK)
-			lcd_yield();
+		TRY(lcd_ring_send_wait(&ring, &slot, 0));
 		slot->flags = i;
 		memcpy(slot->words, words, sizeof(words));
 		TRY(lcd_ring_send_finish(&ring));

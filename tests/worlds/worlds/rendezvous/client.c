@@ -20,7 +20,7 @@ static int __init start(void)
 	right = meeting_receive(MEETING);
 	pr_info("%d messages from another domain, %d right, badge %d\n", TIMES, right,
 		(int)lcd_utcb()->badge);
-	pr_info("nobody sends now: %ld\n", (long)lcd_sync_poll_receive(MEETING, 0));
+	pr_info("nobody sends now: %ld\n", (long)lcd_sync_poll_receive(MEETING));
 	lcd_endpoint_create(OWN);
 	lcd_thread_create(0, (uintptr_t)serve_and_send, 0, OWN, &thread);
 	lcd_thread_resume(0, thread);
