@@ -1,6 +1,7 @@
 //! Faults that are sent to somebody: who is told what, who decides, and what happens when nobody
 //! can.
 
+use super::scenes::{CALL, EP, FAMILY, THIRD, family};
 use super::{Bench, DATA, G, MAIN, PEER, R, W};
 use crate::abi::{Hypercall, Received, Status, utcb};
 use crate::address::{GuestPhysical, GuestVirtual};
@@ -16,34 +17,10 @@ use Hypercall::{
     ThreadGetRegisters, ThreadKill, ThreadResume, ThreadSetRegisters, ThreadSuspend,
 };
 
-const CALL: u64 = 16;
-/// The endpoint's slot in every domain.
-const EP: u64 = 10;
-const THIRD: ThreadId = ThreadId(2);
-
 /// `main` has capabilities to the others and made the endpoint, `peer` can receive from it, and
 /// the faults of `third` go there with badge 5.
-const THREE: &str = r#"
-name = "three"
-[limits]
-pages = 300
-[[domain]]
-name = "main"
-module = "m"
-caps = [
-    { slot = 20, object = "peer", rights = "rwg" },
-    { slot = 21, object = "third", rights = "rwg" },
-]
-[[domain]]
-name = "peer"
-module = "m"
-[[domain]]
-name = "third"
-module = "m"
-"#;
-
 fn three() -> Bench {
-    let mut bench = Bench::new(THREE);
+    let mut bench = family();
     bench.done(MAIN, EndpointCreate, &[EP]);
     bench.done(MAIN, CapGrant, &[20, EP, EP, R | W | G]);
     bench.done(MAIN, CapCopy, &[EP, 11, W | CALL, 5]);
@@ -350,7 +327,7 @@ fn a_handler_can_look_and_let_the_thread_go_on_elsewhere() {
 
 #[test]
 fn a_thread_that_faults_for_ever_is_stopped_by_the_limit_of_events() {
-    let world = THREE.replace("[limits]", "[limits]\nevents = 400");
+    let world = FAMILY.replace("[limits]", "[limits]\nevents = 400");
     let mut bench = Bench::new(&world);
     bench.done(MAIN, EndpointCreate, &[EP]);
     bench.done(MAIN, CapGrant, &[20, EP, EP, R | W | G]);

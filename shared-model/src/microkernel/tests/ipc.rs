@@ -1,5 +1,8 @@
 //! Messages between threads: who gets what, in which order, and what ends a wait.
 
+use super::scenes::{
+    CALL, EP, THIRD, TO_PEER, TO_THIRD, has_message, message, waits, with_endpoint, woken,
+};
 use super::{Bench, G, MAIN, PEER, R, W};
 use crate::abi::{Hypercall, Received, Status, utcb};
 use crate::domain::{DomainId, ThreadId, ThreadState};
@@ -13,75 +16,10 @@ use Hypercall::{
     SyncReplyReceive, SyncSend,
 };
 
-const THIRD: ThreadId = ThreadId(2);
-/// The endpoint's slot in every domain.
-const EP: u64 = 10;
-/// `main`'s capabilities to the others.
-const TO_PEER: u64 = 20;
-const TO_THIRD: u64 = 21;
-const CALL: u64 = 16;
-
-const THREE: &str = r#"
-name = "three"
-[[domain]]
-name = "main"
-module = "m"
-caps = [
-    { slot = 20, object = "peer", rights = "rwg" },
-    { slot = 21, object = "third", rights = "rwg" },
-]
-[[domain]]
-name = "peer"
-module = "m"
-[[domain]]
-name = "third"
-module = "m"
-"#;
-
-/// Three domains with an endpoint: `main` made it, the others have it with these rights, and the
-/// third with badge 7.
-fn three(peer: u64, third: u64) -> Bench {
-    let mut bench = Bench::new(THREE);
-    bench.done(MAIN, EndpointCreate, &[EP]);
-    bench.done(MAIN, CapGrant, &[TO_PEER, EP, EP, peer]);
-    bench.done(MAIN, CapGrant, &[TO_THIRD, EP, EP, third, 7]);
-    bench
-}
-
-fn message(bench: &mut Bench, thread: ThreadId, first: u64) {
-    for i in 0..utcb::REGISTERS {
-        bench.set_word(thread, utcb::MESSAGE + i * 8, first + i as u64);
-    }
-}
-
-#[track_caller]
-fn has_message(bench: &Bench, thread: ThreadId, first: u64) {
-    for i in 0..utcb::REGISTERS {
-        assert_eq!(bench.word(thread, utcb::MESSAGE + i * 8), first + i as u64, "register {i}");
-    }
-}
-
-/// What a thread was told about the hypercall that waited.
-fn told(bench: &Bench, thread: ThreadId) -> i64 {
-    bench.word(thread, utcb::STATUS).cast_signed()
-}
-
-#[track_caller]
-fn woken(bench: &Bench, thread: ThreadId, status: Status) {
-    assert_eq!(bench.state_of_thread(thread), ThreadState::Ready);
-    assert_eq!(told(bench, thread), status as i64);
-}
-
-#[track_caller]
-fn waits(bench: &mut Bench, thread: ThreadId, call: Hypercall) {
-    assert_eq!(bench.send(thread, call, EP, 0), Status::Waiting);
-    assert_eq!(bench.state_of_thread(thread), ThreadState::Blocked);
-}
-
 #[test]
 fn all_eight_registers_arrive_whoever_comes_first() {
     for receiver_first in [false, true] {
-        let mut bench = three(R | W, R | W);
+        let mut bench = with_endpoint(R | W, R | W);
         message(&mut bench, THIRD, 100);
         if receiver_first {
             waits(&mut bench, PEER, SyncReceive);
@@ -101,7 +39,7 @@ fn all_eight_registers_arrive_whoever_comes_first() {
 
 #[test]
 fn senders_and_receivers_are_served_in_the_order_of_their_coming() {
-    let mut bench = three(R | W, R | W);
+    let mut bench = with_endpoint(R | W, R | W);
     for (sender, first) in [(THIRD, 30), (PEER, 20)] {
         message(&mut bench, sender, first);
         waits(&mut bench, sender, SyncSend);
@@ -124,7 +62,7 @@ fn senders_and_receivers_are_served_in_the_order_of_their_coming() {
 
 #[test]
 fn without_the_right_there_is_no_message() {
-    let mut bench = three(R, W);
+    let mut bench = with_endpoint(R, W);
     for (thread, call) in [
         (PEER, SyncSend),
         (PEER, SyncPollSend),
@@ -151,7 +89,7 @@ fn without_the_right_there_is_no_message() {
 
 #[test]
 fn polling_never_waits() {
-    let mut bench = three(R | W, R | W);
+    let mut bench = with_endpoint(R | W, R | W);
     assert_eq!(bench.send(PEER, SyncPollReceive, EP, 0), Status::WouldBlock);
     assert_eq!(bench.send(PEER, SyncPollSend, EP, 0), Status::WouldBlock);
     waits(&mut bench, THIRD, SyncSend);
@@ -164,7 +102,7 @@ fn polling_never_waits() {
 
 #[test]
 fn a_call_is_answered_once_and_by_slot_2() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     message(&mut bench, THIRD, 1);
     waits(&mut bench, THIRD, SyncCall);
     assert_eq!(bench.send(PEER, SyncReply, 0, 0), Status::NotFound, "nobody has called yet");
@@ -181,7 +119,7 @@ fn a_call_is_answered_once_and_by_slot_2() {
 
 #[test]
 fn reply_receive_serves_one_caller_after_the_other() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     bench.done(MAIN, CapCopy, &[EP, 11, W | CALL, 9]);
     waits(&mut bench, PEER, SyncReceive);
     message(&mut bench, THIRD, 1);
@@ -203,7 +141,7 @@ fn reply_receive_serves_one_caller_after_the_other() {
 
 #[test]
 fn calls_nest_and_are_answered_from_the_last_to_the_first() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     waits(&mut bench, THIRD, SyncCall);
     assert_eq!(bench.send(PEER, SyncReceive, EP, 0), Status::Ok);
     waits(&mut bench, MAIN, SyncCall);
@@ -218,7 +156,7 @@ fn calls_nest_and_are_answered_from_the_last_to_the_first() {
 
 #[test]
 fn an_answer_can_be_put_aside_and_given_later() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     waits(&mut bench, THIRD, SyncCall);
     assert_eq!(bench.send(PEER, SyncReceive, EP, 0), Status::Ok);
     bench.done(PEER, CapMove, &[2, 30, 31]);
@@ -239,7 +177,7 @@ fn an_answer_can_be_put_aside_and_given_later() {
 
 #[test]
 fn a_caller_that_gave_up_leaves_a_gap_and_not_its_place_to_another() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     waits(&mut bench, MAIN, SyncCall);
     assert_eq!(bench.send(PEER, SyncReceive, EP, 0), Status::Ok);
     assert_eq!(bench.send(THIRD, SyncCall, EP, 3), Status::Waiting);
@@ -257,7 +195,7 @@ fn a_caller_that_gave_up_leaves_a_gap_and_not_its_place_to_another() {
 
 #[test]
 fn capabilities_go_along_and_each_side_learns_which() {
-    let mut bench = three(R | W | G, R | W | G);
+    let mut bench = with_endpoint(R | W | G, R | W | G);
     bench.done(THIRD, PageAllocate, &[12, R | W | G]);
     bench.done(THIRD, PageAllocate, &[13, R | W]);
     for (i, from, to) in [(0, 12, 12), (1, 13, 13), (2, 14, 14), (3, 12, EP), (4, 12, 0)] {
@@ -281,7 +219,7 @@ fn capabilities_go_along_and_each_side_learns_which() {
 
 #[test]
 fn an_endpoint_without_grant_lets_no_capability_through() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     bench.done(THIRD, PageAllocate, &[12, R | W | G]);
     bench.set_word(THIRD, utcb::CAPABILITY, 12);
     bench.set_word(PEER, utcb::CAPABILITY, 12);
@@ -297,7 +235,7 @@ fn an_endpoint_without_grant_lets_no_capability_through() {
 
 #[test]
 fn a_wait_ends_when_its_time_is_up() {
-    let mut bench = three(R | W, R | W);
+    let mut bench = with_endpoint(R | W, R | W);
     assert_eq!(bench.send(PEER, SyncReceive, EP, 2), Status::Waiting);
     bench.done(MAIN, Hypercall::Yield, &[]);
     assert_eq!(bench.state_of_thread(PEER), ThreadState::Blocked);
@@ -310,7 +248,7 @@ fn a_wait_ends_when_its_time_is_up() {
 
 #[test]
 fn with_nothing_to_run_time_goes_on_by_itself() {
-    let mut bench = three(R | W, R | W);
+    let mut bench = with_endpoint(R | W, R | W);
     assert_eq!(bench.send(PEER, SyncReceive, EP, 1_000_000), Status::Waiting);
     assert_eq!(bench.call(THIRD, Hypercall::Sleep, &[5_000]), Status::Waiting);
     waits(&mut bench, MAIN, SyncReceive);
@@ -328,7 +266,7 @@ fn with_nothing_to_run_time_goes_on_by_itself() {
 #[test]
 fn a_wait_ends_when_its_capability_goes() {
     for by_revoke in [false, true] {
-        let mut bench = three(R | W, R | W);
+        let mut bench = with_endpoint(R | W, R | W);
         waits(&mut bench, PEER, SyncReceive);
         if by_revoke {
             bench.done(MAIN, CapRevoke, &[EP]);
@@ -348,7 +286,7 @@ fn a_wait_ends_when_its_capability_goes() {
 fn a_caller_is_told_when_nobody_can_answer_any_more() {
     // The server deletes the right to answer, dies, or is destroyed.
     for way in 0..4 {
-        let mut bench = three(R | W, W | CALL);
+        let mut bench = with_endpoint(R | W, W | CALL);
         waits(&mut bench, THIRD, SyncCall);
         assert_eq!(bench.send(PEER, SyncReceive, EP, 0), Status::Ok);
         match way {
@@ -368,7 +306,7 @@ fn a_caller_is_told_when_nobody_can_answer_any_more() {
 
 #[test]
 fn a_sender_is_told_when_nobody_is_left_to_receive() {
-    let mut bench = three(R, W);
+    let mut bench = with_endpoint(R, W);
     waits(&mut bench, THIRD, SyncSend);
     // Main could still receive: it is alive and may.
     bench.done(PEER, Hypercall::Exit, &[0]);
@@ -380,7 +318,7 @@ fn a_sender_is_told_when_nobody_is_left_to_receive() {
 
 #[test]
 fn who_comes_after_the_last_peer_has_gone_is_told_at_once() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     bench.done(MAIN, Hypercall::Exit, &[0]);
     bench.done(PEER, Hypercall::Exit, &[0]);
     assert_eq!(bench.send(THIRD, SyncCall, EP, 0), Status::Waiting);
@@ -395,7 +333,7 @@ fn who_comes_after_the_last_peer_has_gone_is_told_at_once() {
 #[test]
 fn a_thread_that_is_killed_while_it_waits_is_in_nobodys_way() {
     for call in [SyncSend, SyncReceive, SyncCall] {
-        let mut bench = three(R | W | CALL, R | W);
+        let mut bench = with_endpoint(R | W | CALL, R | W);
         waits(&mut bench, PEER, call);
         bench.kernel.kill_thread(PEER).expect("it lives");
         bench.audit();
@@ -408,7 +346,7 @@ fn a_thread_that_is_killed_while_it_waits_is_in_nobodys_way() {
 
 #[test]
 fn waiting_sends_of_a_badge_are_cancelled_and_no_others() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     waits(&mut bench, PEER, SyncSend);
     waits(&mut bench, THIRD, SyncCall);
     bench.done(MAIN, EndpointCancel, &[EP, 7]);
@@ -419,7 +357,7 @@ fn waiting_sends_of_a_badge_are_cancelled_and_no_others() {
 
 #[test]
 fn a_thread_has_room_for_29_unanswered_calls() {
-    let mut bench = three(R | W, W | CALL);
+    let mut bench = with_endpoint(R | W, W | CALL);
     for _ in 0..29 {
         assert_eq!(bench.send(THIRD, SyncCall, EP, 1), Status::Waiting);
         assert_eq!(bench.send(PEER, SyncReceive, EP, 0), Status::Ok);
@@ -435,7 +373,7 @@ fn a_thread_has_room_for_29_unanswered_calls() {
 
 #[test]
 fn notifications_collect_bits_and_wake_one_at_a_time() {
-    let mut bench = three(R | W, R | W);
+    let mut bench = with_endpoint(R | W, R | W);
     bench.done(MAIN, NotificationCreate, &[12]);
     bench.done(MAIN, CapGrant, &[TO_PEER, 12, 12, R]);
     bench.done(MAIN, CapGrant, &[TO_THIRD, 12, 12, W, 4]);
@@ -461,7 +399,7 @@ fn notifications_collect_bits_and_wake_one_at_a_time() {
 
 #[test]
 fn a_bound_notification_ends_a_receive() {
-    let mut bench = three(R | W, R | W);
+    let mut bench = with_endpoint(R | W, R | W);
     bench.done(MAIN, NotificationCreate, &[12]);
     bench.done(MAIN, CapGrant, &[TO_PEER, 12, 12, R]);
     bench.done(PEER, NotificationBind, &[12]);

@@ -15,7 +15,7 @@ pub(super) const EP: u64 = 10;
 pub(super) const CALL: u64 = 16;
 pub(super) const ALL: u64 = 31;
 
-const FAMILY: &str = r#"
+pub(super) const FAMILY: &str = r#"
 name = "family"
 [limits]
 pages = 20000
