@@ -3,9 +3,9 @@
 use super::scenes::{
     CALL, EP, THIRD, TO_PEER, TO_THIRD, has_message, message, waits, with_endpoint, woken,
 };
-use super::{Bench, G, MAIN, PEER, R, W};
+use super::{G, MAIN, PEER, R, W};
 use crate::abi::{Hypercall, Received, Status, utcb};
-use crate::domain::{DomainId, ThreadId, ThreadState};
+use crate::domain::{DomainId, ThreadState};
 use crate::exit::{End, KillReason};
 use crate::microkernel::Step;
 
