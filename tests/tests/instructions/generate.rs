@@ -95,6 +95,27 @@ impl Snippet {
         )
     }
 
+    /// Whether a comparison is repeated at an address: if it faults in the middle, processors of
+    /// different makers leave different flags.
+    pub(crate) fn repeats_comparison_at(&self, address: u64) -> bool {
+        let code = self.code();
+        let start = address.wrapping_sub(CODE) as usize;
+        let rest = code.get(start..).unwrap_or_default();
+        let instruction = Decoder::with_ip(64, rest, address, DecoderOptions::NONE).decode();
+        let compares = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Cmpsb
+                | Mnemonic::Cmpsw
+                | Mnemonic::Cmpsd
+                | Mnemonic::Cmpsq
+                | Mnemonic::Scasb
+                | Mnemonic::Scasw
+                | Mnemonic::Scasd
+                | Mnemonic::Scasq
+        );
+        compares && (instruction.has_rep_prefix() || instruction.has_repne_prefix())
+    }
+
     /// Flags that the manual leaves undefined at some point of the snippet.
     pub(crate) fn may_be_undefined(&self) -> u64 {
         let mut all = 0;
@@ -136,7 +157,7 @@ fn flags_of(bits: u32) -> u64 {
     pairs.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, flag)| flag).sum()
 }
 
-const STATUS: u64 = FLAGS_VISIBLE & !DF;
+pub(crate) const STATUS: u64 = FLAGS_VISIBLE & !DF;
 
 /// Flags that an instruction may leave undefined, whatever its operands.
 fn undefined_by(instruction: &Instruction) -> u64 {
@@ -146,9 +167,6 @@ fn undefined_by(instruction: &Instruction) -> u64 {
         // OF for counts other than 1, CF for counts beyond the width, AF always.
         Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr | Mnemonic::Sar => OF | CF | AF,
         Mnemonic::Rol | Mnemonic::Ror | Mnemonic::Rcl | Mnemonic::Rcr => OF,
-        // If a repeated comparison faults in the middle, processors of different makers leave
-        // different flags.
-        _ if instruction.has_rep_prefix() || instruction.has_repne_prefix() => STATUS,
         _ => flags_of(instruction.rflags_undefined()),
     }
 }

@@ -358,10 +358,9 @@ static void trapped(int signal, siginfo_t *info, void *context)
 		snprintf(text, sizeof(text), "exit %lu", (uint64_t)r[REG_RAX]);
 		end(text);
 	}
-	/* A domain's page tables have the whole data window, and nothing in it to execute. */
-	if (r[REG_TRAPNO] == 14 && r[REG_ERR] & 16 && address - WINDOWS < LCD_DATA_WINDOW_SIZE)
-		r[REG_ERR] |= 1;
-	else if (r[REG_TRAPNO] == 14 && address - WINDOWS < WINDOWS_SIZE) {
+	/* A domain's own page tables let nothing in the data window be executed. */
+	if (r[REG_TRAPNO] == 14 && address - WINDOWS < WINDOWS_SIZE &&
+	    !(r[REG_ERR] & 16 && address - WINDOWS < LCD_DATA_WINDOW_SIZE)) {
 		snprintf(text, sizeof(text), "fault %lu %s", address,
 			 r[REG_ERR] & 16 ? "execute" : r[REG_ERR] & 2 ? "write" : "read");
 		end(text);

@@ -47,8 +47,8 @@ enum Act {
 }
 
 impl Explored for Ends {
-    const DEPTH: usize = 5;
-    const STATES: usize = 3000;
+    const DEPTH: usize = 6;
+    const STATES: usize = 6000;
     type Act = Act;
 
     fn start(broken: Broken) -> Self {
