@@ -101,8 +101,8 @@ enum Command {
     Bench(bench::Arguments),
 }
 
-/// Reads the command line and does what it says.
-pub(crate) fn main() -> ExitCode {
+
+fn main() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let output = Output::new(common.format, common.color);
     let modules = match &common.modules {
