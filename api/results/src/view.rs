@@ -1,0 +1,132 @@
+//! What many runs look like together: divergences that are the same, numbers, and a world's
+//! history.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Results;
+use crate::campaign::Counts;
+use crate::error::{Result, ResultsError};
+use crate::page::Page;
+use crate::signature::Signature;
+
+/// Runs whose divergence looks the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// The signature's id ([`Signature::id`]): 16 hexadecimal digits.
+    pub id: String,
+    /// What it looks like.
+    pub signature: Signature,
+    /// How many runs have it.
+    pub count: u64,
+    /// When the first of these runs was over, in milliseconds since the Unix epoch.
+    pub first_seen: i64,
+    /// When the last of them was over.
+    pub last_seen: i64,
+    /// The names of their worlds, in alphabetical order; at most [`Self::WORLDS_MAX`].
+    pub worlds: Vec<String>,
+    /// How many worlds there are.
+    pub world_count: u64,
+    /// The newest of these runs: what [`Page::before`] means in a list of divergences.
+    pub newest_run: u64,
+}
+
+impl Divergence {
+    /// How many names of worlds a divergence lists.
+    pub const WORLDS_MAX: usize = 100;
+}
+
+/// The store in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// How many modules there are.
+    pub modules: u64,
+    /// How many worlds.
+    pub worlds: u64,
+    /// How many campaigns.
+    pub campaigns: u64,
+    /// How many runs, by state and outcome.
+    pub runs: Counts,
+    /// How many different divergences.
+    pub divergences: u64,
+    /// What all that takes on the disk.
+    pub disk: DiskUse,
+}
+
+/// Bytes on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskUse {
+    /// Modules, bundles and sealed logs, compressed.
+    pub blobs: u64,
+    /// The journal.
+    pub journal: u64,
+    /// The index.
+    pub index: u64,
+}
+
+/// A finished run in the history of its world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// The run.
+    pub run: u64,
+    /// When it was over, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// One word for its result.
+    pub outcome: Option<String>,
+    /// The `class` of the machine it ran on (see [`Results::start_run`]).
+    pub host_class: Option<String>,
+    /// What it took on each backend, in the order of their names.
+    pub backends: Vec<BackendTime>,
+}
+
+/// What a run took on one backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackendTime {
+    /// The backend.
+    pub backend: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// How many instructions were executed, where the backend counts them.
+    pub instructions: Option<u64>,
+}
+
+impl Results {
+    /// Divergences, those with the newest runs first. Their numbers are
+    /// [`Divergence::newest_run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`] if the index is.
+    pub fn divergences(&self, page: Page) -> Result<Vec<Divergence>> {
+        let _ = page;
+        Err(self.unwritten())
+    }
+
+    /// The divergence whose signature has this id.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`] if the index is.
+    pub fn divergence(&self, id: &str) -> Result<Option<Divergence>> {
+        let _ = id;
+        Err(self.unwritten())
+    }
+
+    /// The store in numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`] if the index is.
+    pub fn statistics(&self) -> Result<Statistics> {
+        Err(self.unwritten())
+    }
+
+    /// The last `limit` finished runs of the worlds with this name, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`] if the index is.
+    pub fn history(&self, world: &str, limit: usize) -> Result<Vec<HistoryEntry>> {
+        let _ = (world, limit);
+        Err(self.unwritten())
+    }
+}
