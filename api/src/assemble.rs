@@ -43,11 +43,19 @@ pub enum AssembleError {
     /// A module is damaged.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A bundled world's module names another that is not bundled with it.
-    #[error("{module} depends on {needs}, which is not beside it")]
-    Dependency {
+    /// A world or a module names a module that is not there.
+    #[error("{by} needs {needs}, which is not there")]
+    Missing {
+        /// The world, or the module.
+        by: String,
+        /// What it names.
+        needs: String,
+    },
+    /// Modules depend on one another in a circle, or in a very long row.
+    #[error("{by} needs {needs}, after more than {DEPTH_MAX} others in a row: is it a circle?")]
+    Circular {
         /// The module.
-        module: String,
+        by: String,
         /// What it names.
         needs: String,
     },
@@ -84,7 +92,10 @@ impl Modules {
     }
 
     /// The store: the given directory's, or the running kernel's, opened when first needed.
-    fn store(&self) -> Result<&Store, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] if the running kernel's modules cannot be opened.
+    pub fn store(&self) -> Result<&Store, StoreError> {
         if let Some(store) = self.given.as_ref().or_else(|| self.default.get()) {
             return Ok(store);
         }
@@ -179,37 +190,58 @@ pub fn bundled(world: &BundledWorld) -> Result<Bundle, AssembleError> {
     }
     let path = PathBuf::from(format!("{}/world.toml", world.name));
     let parsed = World::parse(world.toml).map_err(|error| AssembleError::World { path, error })?;
+    world_of(parsed, &mut |file| {
+        let found = world.files.iter().find(|(name, _)| *name == file);
+        Ok(found.map(|(_, bytes)| bytes.to_vec()))
+    })
+}
+
+/// A world whose modules, and those that they depend on, come from wherever `find` takes them: it
+/// is given a file's name.
+///
+/// # Errors
+/// [`AssembleError::Missing`] for what `find` does not find, and what it says itself.
+pub fn world_of(world: World, find: &mut Find<'_>) -> Result<Bundle, AssembleError> {
     let files: Vec<_> =
-        parsed.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
-    let mut bundle = Bundle::new(parsed);
+        world.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
+    let by = format!("the world {}", world.name);
+    let mut bundle = Bundle::new(world);
     for (key, file) in files {
         let mut parts = Vec::new();
-        take_bundled(world, &file, &file, &mut parts)?;
+        take(find, &by, &file, &mut parts, 0)?;
         Parts(parts).add(&mut bundle, &key);
     }
     Ok(bundle)
 }
 
-/// Adds a bundled file after the ones it depends on.
-fn take_bundled(
-    world: &BundledWorld,
+/// Finds a file by its name.
+pub type Find<'a> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, AssembleError> + 'a;
+
+/// Modules that may depend on one another in a row.
+const DEPTH_MAX: usize = 64;
+
+/// Adds a file after the ones it depends on.
+fn take(
+    find: &mut Find<'_>,
     by: &str,
     file: &str,
     parts: &mut Vec<(String, Vec<u8>)>,
+    depth: usize,
 ) -> Result<(), AssembleError> {
     if parts.iter().any(|(name, _)| name == file) {
         return Ok(());
     }
-    let (_, bytes) = world
-        .files
-        .iter()
-        .find(|(name, _)| *name == file)
-        .ok_or_else(|| AssembleError::Dependency { module: by.into(), needs: file.into() })?;
-    let entries = modinfo::read(&Module { name: file, bytes }).unwrap_or_default();
-    for needed in modinfo::depends(&entries) {
-        take_bundled(world, file, &format!("{needed}.ko"), parts)?;
+    let (by, needs) = (|| by.to_owned(), || file.to_owned());
+    if depth > DEPTH_MAX {
+        return Err(AssembleError::Circular { by: by(), needs: needs() });
     }
-    parts.push((file.into(), bytes.to_vec()));
+    let missing = || AssembleError::Missing { by: by(), needs: needs() };
+    let bytes = find(file)?.ok_or_else(missing)?;
+    let entries = modinfo::read(&Module { name: file, bytes: &bytes }).unwrap_or_default();
+    for needed in modinfo::depends(&entries) {
+        take(find, file, &format!("{needed}.ko"), parts, depth + 1)?;
+    }
+    parts.push((file.into(), bytes));
     Ok(())
 }
 

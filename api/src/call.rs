@@ -166,7 +166,11 @@ pub fn bundle(
     arguments: Vec<Argument>,
     modules: &Modules,
 ) -> Result<Bundle, AssembleError> {
-    let mut bundle = assemble::module(module, modules)?;
+    Ok(of_function(assemble::module(module, modules)?, symbol, arguments))
+}
+
+/// Of a world that runs a module, the one that calls a function of it.
+pub fn of_function(mut bundle: Bundle, symbol: &str, arguments: Vec<Argument>) -> Bundle {
     let plan = &mut bundle.world.domains[0];
     let files = &bundle.modules[&plan.module];
     let main = files.last().map(|&file| &bundle.files[file]);
@@ -175,7 +179,7 @@ pub fn bundle(
     let first = init.then(|| String::from("init_module"));
     plan.call = Some(first.into_iter().chain([symbol.to_owned()]).collect());
     plan.args = arguments;
-    Ok(bundle)
+    bundle
 }
 
 /// Whether a module has an init function. One that cannot be read has none; loading it says why.

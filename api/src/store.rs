@@ -19,7 +19,7 @@ mod decompress;
 mod error;
 mod index;
 
-pub use decompress::Format;
+pub use decompress::{Format, unpack};
 pub use error::StoreError;
 use index::{Index, module_name};
 
@@ -285,7 +285,7 @@ impl Store {
 
     fn read_module(&self, path: &Path) -> Result<Found, StoreError> {
         let packed = self.read(path)?;
-        let bytes = decompress::unpack(packed, &self.path.join(path))?;
+        let bytes = unpack(packed, &self.path.join(path))?;
         let name = module_name(path).or_else(|| index::bare_name(path)).unwrap_or_default();
         Ok(Found { name, path: path.to_owned(), bytes })
     }

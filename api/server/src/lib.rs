@@ -1,1 +1,5 @@
 //! lcd over HTTP.
+
+pub mod config;
+pub mod http;
+pub mod problem;

@@ -48,8 +48,11 @@ impl Format {
     }
 }
 
-/// The file's content: `bytes` themselves if they are not compressed.
-pub(super) fn unpack(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, StoreError> {
+/// A module file's content: `bytes` themselves if they are not compressed. `path` is for messages.
+///
+/// # Errors
+/// [`StoreError::Unpack`], and [`StoreError::TooLarge`] beyond [`MODULE_MAX`].
+pub fn unpack(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, StoreError> {
     let Some(format) = Format::of(&bytes) else {
         return Ok(bytes);
     };

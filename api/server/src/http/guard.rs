@@ -1,0 +1,182 @@
+//! Who is let in, before anything else looks at a request.
+//!
+//! - `Host` must be one of the server's own names. Otherwise a page from elsewhere could make its
+//!   own name mean 127.0.0.1 and read what this server says (DNS rebinding).
+//! - `Origin`, if there is one, must be one of them too, and `Sec-Fetch-Site` must not say that
+//!   another site asks: no page of somebody else's starts a run here.
+//! - With a token configured, every request but those of the probes must show it.
+
+use std::net::SocketAddr;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header, uri::Authority};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::config::Token;
+use crate::problem::{Kind, Problem};
+
+/// What is checked.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    names: Vec<String>,
+    token: Option<Token>,
+}
+
+/// Paths that answer without a token: they say nothing but that the server is there.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+impl Guard {
+    /// A guard for a server at this address.
+    pub fn new(address: SocketAddr, further: &[String], token: Option<Token>) -> Self {
+        let mut names = vec![address.ip().to_string()];
+        if address.ip().is_loopback() {
+            names.extend(["localhost", "127.0.0.1", "::1"].map(String::from));
+        }
+        names.extend(further.iter().map(|name| name.to_ascii_lowercase()));
+        Self { names, token }
+    }
+
+    /// Whether a request may go on.
+    ///
+    /// # Errors
+    /// [`Kind::FOREIGN_HOST`], [`Kind::FOREIGN_ORIGIN`] or [`Kind::UNAUTHORIZED`].
+    pub fn admit(&self, request: &Request) -> Result<(), Problem> {
+        let headers = request.headers();
+        let host = self.check_host(request)?;
+        check_origin(host, headers)?;
+        match &self.token {
+            Some(token) if !OPEN.contains(&request.uri().path()) => check_token(token, headers),
+            _ => Ok(()),
+        }
+    }
+
+    /// The name that the request calls this server by.
+    fn check_host<'a>(&self, request: &'a Request) -> Result<&'a str, Problem> {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let (first, second) = (hosts.next(), hosts.next());
+        let given = first.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let target = request.uri().authority().map(Authority::as_str);
+        // An absolute target counts before the header (RFC 9112, section 3.2.2), so both must fit.
+        let fits = second.is_none() && self.knows(given) && target.is_none_or(|t| self.knows(t));
+        if fits {
+            return Ok(given);
+        }
+        let detail = format!("the Host `{given}` is none of {}", self.names.join(", "));
+        Err(Problem::new(Kind::FOREIGN_HOST, detail))
+    }
+
+    /// Whether `host`, or `host:port`, is this server. The port is not looked at, so that one that
+    /// is forwarded from elsewhere works.
+    fn knows(&self, host_and_port: &str) -> bool {
+        let Ok(authority) = host_and_port.parse::<Authority>() else { return false };
+        if host_and_port.contains('@') {
+            return false;
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+}
+
+/// Another port is another origin, so an `Origin` must be what the request calls this server.
+fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    if let Some(site @ ("cross-site" | "same-site")) = site {
+        return Err(Problem::new(Kind::FOREIGN_ORIGIN, format!("Sec-Fetch-Site is {site}")));
+    }
+    for origin in headers.get_all(header::ORIGIN) {
+        let text = origin.to_str().unwrap_or_default();
+        let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        if !authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host)) {
+            let detail = format!("the Origin `{text}` is not this server, `{host}`");
+            return Err(Problem::new(Kind::FOREIGN_ORIGIN, detail));
+        }
+    }
+    Ok(())
+}
+
+fn check_token(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = |detail: &str| Err(Problem::new(Kind::UNAUTHORIZED, detail));
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        return refused("there is no Authorization header");
+    };
+    let shown = given.as_bytes();
+    match shown.split_at_checked(7) {
+        Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
+            if token.matches(shown.trim_ascii()) { Ok(()) } else { refused("the token is wrong") }
+        }
+        _ => refused("the Authorization header is not `Bearer TOKEN`"),
+    }
+}
+
+/// The guard as a layer.
+pub async fn admit(State(guard): State<std::sync::Arc<Guard>>, request: Request, next: Next) -> Result<Response, Problem> {
+    guard.admit(&request)?;
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Guard;
+    use crate::config::Token;
+    use axum::body::Body;
+    use axum::extract::Request;
+
+    fn request(headers: &[(&str, &str)]) -> Request {
+        let mut builder = Request::builder().uri("/api/v1");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Body::empty()).unwrap()
+    }
+
+    fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
+        guard.admit(&request(headers)).map_or_else(|problem| problem.kind().status.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn only_the_servers_own_names_are_answered() {
+        let guard = Guard::new("127.0.0.1:7171".parse().unwrap(), &["Lab.example".into()], None);
+        for host in ["127.0.0.1:7171", "localhost", "LOCALHOST:80", "[::1]:7171", "lab.example:1"] {
+            assert_eq!(status(&guard, &[("host", host)]), 200, "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "a@localhost", "[::2]"] {
+            assert_eq!(status(&guard, &[("host", host)]), 421, "{host}");
+        }
+        assert_eq!(status(&guard, &[]), 421);
+        assert_eq!(status(&guard, &[("host", "localhost"), ("host", "evil")]), 421);
+    }
+
+    #[test]
+    fn pages_of_others_are_not_answered() {
+        let guard = Guard::new("127.0.0.1:7171".parse().unwrap(), &[], None);
+        let with = |name, value| status(&guard, &[("host", "localhost:7171"), (name, value)]);
+        assert_eq!(with("origin", "http://localhost:7171"), 200);
+        assert_eq!(with("origin", "http://localhost:3000"), 403);
+        assert_eq!(with("origin", "null"), 403);
+        assert_eq!(with("origin", "http://evil.example"), 403);
+        assert_eq!(with("origin", "http://localhost@evil.example"), 403);
+        assert_eq!(with("sec-fetch-site", "same-origin"), 200);
+        assert_eq!(with("sec-fetch-site", "none"), 200);
+        assert_eq!(with("sec-fetch-site", "cross-site"), 403);
+        assert_eq!(with("sec-fetch-site", "same-site"), 403);
+    }
+
+    #[test]
+    fn a_token_is_asked_for_except_by_probes() {
+        let place = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(place.path(), "0123456789abcdef").unwrap();
+        let token = Token::read(place.path()).unwrap();
+        let guard = Guard::new("127.0.0.1:7171".parse().unwrap(), &[], Some(token));
+        let with = |value| status(&guard, &[("host", "localhost"), ("authorization", value)]);
+        assert_eq!(with("Bearer 0123456789abcdef"), 200);
+        assert_eq!(with("bearer 0123456789abcdef"), 200);
+        for wrong in ["Bearer 0123456789abcdeF", "Bearer ", "Basic 0123456789abcdef", "é", ""] {
+            assert_eq!(with(wrong), 401, "{wrong}");
+        }
+        assert_eq!(status(&guard, &[("host", "localhost")]), 401);
+        let mut probe = request(&[("host", "localhost")]);
+        *probe.uri_mut() = "/healthz".parse().unwrap();
+        guard.admit(&probe).unwrap();
+    }
+}
