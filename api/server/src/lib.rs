@@ -1,1 +1,3 @@
 //! lcd over HTTP.
+
+pub mod worker;
