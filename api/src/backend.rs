@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use native_vmx::{KickHandle, NativeArch, Unavailable};
 use shared_model::bundle::Bundle;
 use shared_model::domain::LifecycleError;
-use shared_model::event::Log;
+use shared_model::event::{Event, Log, LogHeader};
 use shared_model::session::{Progress, Request, Response, Session};
 use shared_model::world::KillAfter;
 use thiserror::Error;
@@ -134,6 +134,30 @@ impl Machine {
         match self {
             Self::Native(session) => session.kernel().entries(),
             Self::Sim(_) => None,
+        }
+    }
+
+    /// What the log is a log of.
+    pub(crate) fn header(&mut self) -> Result<LogHeader, BackendError> {
+        Ok(match self {
+            Self::Native(session) => session.kernel().header(),
+            Self::Sim(simulator) => simulator.header()?,
+        })
+    }
+
+    /// All that has happened so far.
+    pub(crate) fn events(&mut self) -> Result<&[Event], BackendError> {
+        Ok(match self {
+            Self::Native(session) => session.kernel().events(),
+            Self::Sim(simulator) => simulator.events()?,
+        })
+    }
+
+    /// Whether more has happened than so many events. The simulator is not asked: perhaps.
+    pub(crate) fn may_have_more_than(&self, events: usize) -> bool {
+        match self {
+            Self::Native(session) => session.kernel().events().len() > events,
+            Self::Sim(_) => true,
         }
     }
 

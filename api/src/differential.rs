@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_model::bundle::Bundle;
 use shared_model::compare::{Divergence, Verdict, compare, compare_outcomes};
 use shared_model::event::Log;
-use shared_model::microkernel::Schedule;
+use shared_model::microkernel::{Schedule, exit_order};
 use shared_model::report::RunReport;
 
 use crate::backend::{Backend, BackendError};
-use crate::drive::{Run, replay, run_parallel, run_scheduled};
+use crate::drive::{Run, run_watched};
+use crate::observe::Observer;
 use crate::parallel::Cancel;
 
 /// The outcome of one case.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// All backends agree, and with the world's expectations.
@@ -28,7 +29,7 @@ pub enum Outcome {
 }
 
 /// What became of one backend in a case.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BackendRun {
     /// The backend.
     pub backend: String,
@@ -48,7 +49,7 @@ pub struct BackendRun {
 }
 
 /// One case: a world on every backend.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
     /// The world.
     pub name: String,
@@ -67,7 +68,7 @@ pub struct Case {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence: Option<Box<Divergence>>,
     /// Expectations of the world that a backend did not meet.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<String>,
     /// Its modules cannot be loaded on any backend: the input is wrong.
     #[serde(skip)]
@@ -75,7 +76,7 @@ pub struct Case {
 }
 
 /// How many cases had which outcome.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// Agreements.
     pub agree: usize,
@@ -106,9 +107,7 @@ pub type Field = Vec<(Backend, Result<(), String>)>;
 /// Runs a bundle on the backends of `field`, in the way its world is meant to be scheduled, and
 /// compares the logs.
 pub fn case(bundle: &Bundle, field: &Field, timeout: Option<Duration>) -> Case {
-    let parallel = bundle.world.schedule.parallel;
-    let schedule = if parallel { Schedule::Parallel } else { Schedule::Cooperative };
-    case_scheduled(bundle, field, timeout, &schedule)
+    case_watched(bundle, field, timeout, None, None)
 }
 
 /// As [`case`], with another schedule than the world's own.
@@ -122,7 +121,31 @@ pub fn case_scheduled(
     timeout: Option<Duration>,
     schedule: &Schedule,
 ) -> Case {
+    case_watched(bundle, field, timeout, Some(schedule), None)
+}
+
+/// As [`case`] or, with a schedule, [`case_scheduled`], and somebody watches the runs, one after the
+/// other. Of a backend that is left out nothing is told.
+pub fn case_observed(
+    bundle: &Bundle,
+    field: &Field,
+    timeout: Option<Duration>,
+    schedule: Option<&Schedule>,
+    observer: &mut dyn Observer,
+) -> Case {
+    case_watched(bundle, field, timeout, schedule, Some(observer))
+}
+
+fn case_watched(
+    bundle: &Bundle,
+    field: &Field,
+    timeout: Option<Duration>,
+    schedule: Option<&Schedule>,
+    mut observer: Option<&mut dyn Observer>,
+) -> Case {
     let world = &bundle.world;
+    let own = if world.schedule.parallel { Schedule::Parallel } else { Schedule::Cooperative };
+    let schedule = schedule.unwrap_or(&own);
     let mut case = Case {
         name: world.name.clone(),
         about: world.about.clone(),
@@ -137,7 +160,12 @@ pub fn case_scheduled(
     let mut logs: Vec<Log> = Vec::new();
     for (backend, available) in field {
         let result = match available {
-            Ok(()) => Some(run_one(bundle, *backend, timeout, schedule, logs.first())),
+            Ok(()) => {
+                let schedule = schedule_of_one(bundle, *backend, schedule, logs.first());
+                let observer = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
+                let never = Cancel::default();
+                Some(run_watched(bundle, *backend, timeout, schedule, &never, observer))
+            }
             Err(_) => None,
         };
         case.backends.push(BackendRun::new(*backend, available, result.as_ref()));
@@ -167,23 +195,17 @@ pub const fn alone(bundle: &Bundle) -> Schedule {
     }
 }
 
-/// One run of a case. `before` is the log of the backend before it.
-fn run_one(
+/// The schedule of one run of a case. `before` is the log of the backend before it.
+fn schedule_of_one(
     bundle: &Bundle,
     backend: Backend,
-    timeout: Option<Duration>,
     schedule: &Schedule,
     before: Option<&Log>,
-) -> Result<Run, BackendError> {
+) -> Schedule {
     match (schedule, backend, before) {
-        (Schedule::Parallel, Backend::Native, _) => {
-            run_parallel(bundle, timeout, &Cancel::default())
-        }
-        (Schedule::Parallel, Backend::Sim, Some(log)) => replay(bundle, log, timeout),
-        (Schedule::Parallel, Backend::Sim, None) => {
-            run_scheduled(bundle, backend, timeout, alone(bundle))
-        }
-        _ => run_scheduled(bundle, backend, timeout, schedule.clone()),
+        (Schedule::Parallel, Backend::Sim, Some(log)) => Schedule::Recorded(exit_order(log)),
+        (Schedule::Parallel, Backend::Sim, None) => alone(bundle),
+        _ => schedule.clone(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Runs a world to its end on one backend, within limits of the host's time.
 //!
 //! A native thread leaves the processor only at an exit, so a spinning one has to be kicked. One
-//! watchdog thread per run sleeps until the earlier of the current thread's and the whole run's
-//! deadline; the loop below decides, after a kick, which of them it was.
+//! watchdog thread per run sleeps until the earliest of the current thread's deadline, the whole
+//! run's, and the moment at which somebody who watches wants to hear of what has happened; the loop
+//! below decides, after a kick, which of them it was.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use shared_model::microkernel::{Schedule, exit_order};
 use shared_model::session::{Progress, Request};
 
 use crate::backend::{Backend, BackendError, Machine};
+use crate::observe::{Observer, Watch};
 use crate::parallel::{self, Cancel};
 
 /// A finished run.
@@ -61,28 +63,22 @@ pub fn run_scheduled(
     timeout: Option<Duration>,
     schedule: Schedule,
 ) -> Result<Run, BackendError> {
-    // Worlds come from elsewhere than files too; a wrong one is refused alike everywhere.
-    bundle.world.validate().map_err(LifecycleError::Load)?;
-    let mut machine = Machine::open(backend, bundle)?;
-    if !schedule.is_cooperative() {
-        machine.request(Request::Schedule(schedule))?;
-    }
-    machine.request(Request::Boot)?;
-    let start = Instant::now();
-    let limit = Duration::from_millis(bundle.world.limits.milliseconds);
-    // The simulator's own limit is in instructions, which every host counts alike; the clock
-    // only ends it when somebody asked for that.
-    let allowed = match (timeout, backend) {
-        (Some(timeout), _) => Some(timeout),
-        (None, Backend::Native) => Some(limit),
-        (None, Backend::Sim) => None,
-    };
-    let deadline = allowed.and_then(|allowed| start.checked_add(allowed));
-    drive(&mut machine, deadline)?;
-    let elapsed = start.elapsed();
-    let (retired, entries) = (machine.retired(), machine.entries());
-    machine.request(Request::Finish)?;
-    Ok(Run { log: machine.log()?, elapsed, retired, entries })
+    run_watched(bundle, backend, timeout, schedule, &Cancel::default(), None)
+}
+
+/// As [`run_scheduled`], and somebody watches. With [`Schedule::Parallel`], a native run is that of
+/// [`run_parallel`].
+///
+/// # Errors
+/// As [`run`].
+pub fn run_observed(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+    schedule: Schedule,
+    observer: &mut dyn Observer,
+) -> Result<Run, BackendError> {
+    run_watched(bundle, backend, timeout, schedule, &Cancel::default(), Some(observer))
 }
 
 /// Runs a bundle's world on hardware, with a processor for each of its threads, until nothing can run
@@ -95,10 +91,7 @@ pub fn run_parallel(
     timeout: Option<Duration>,
     cancel: &Cancel,
 ) -> Result<Run, BackendError> {
-    bundle.world.validate().map_err(LifecycleError::Load)?;
-    let limit = Duration::from_millis(bundle.world.limits.milliseconds);
-    let machine = NativeArch::new()?;
-    Ok(parallel::run_on(machine, bundle, timeout.unwrap_or(limit), cancel)?)
+    run_watched(bundle, Backend::Native, timeout, Schedule::Parallel, cancel, None)
 }
 
 /// Repeats a run in the simulator: exits take effect in the order in which the log has them.
@@ -109,22 +102,103 @@ pub fn replay(bundle: &Bundle, log: &Log, timeout: Option<Duration>) -> Result<R
     run_scheduled(bundle, Backend::Sim, timeout, Schedule::Recorded(exit_order(log)))
 }
 
-fn drive(machine: &mut Machine, deadline: Option<Instant>) -> Result<(), BackendError> {
+/// Every run of a bundle. Only a parallel one can be cancelled.
+pub(crate) fn run_watched(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+    schedule: Schedule,
+    cancel: &Cancel,
+    observer: Option<&mut dyn Observer>,
+) -> Result<Run, BackendError> {
+    let mut watch = Watch::new(backend, observer);
+    let result = match (&schedule, backend) {
+        (Schedule::Parallel, Backend::Native) => at_once(bundle, timeout, cancel, &mut watch),
+        _ => in_turns(bundle, backend, timeout, schedule, &mut watch),
+    };
+    watch.ended(&result);
+    result
+}
+
+fn at_once(
+    bundle: &Bundle,
+    timeout: Option<Duration>,
+    cancel: &Cancel,
+    watch: &mut Watch<'_>,
+) -> Result<Run, BackendError> {
+    bundle.world.validate().map_err(LifecycleError::Load)?;
+    let limit = Duration::from_millis(bundle.world.limits.milliseconds);
+    let machine = NativeArch::new()?;
+    Ok(parallel::run_watched(machine, bundle, timeout.unwrap_or(limit), cancel, watch)?)
+}
+
+fn in_turns(
+    bundle: &Bundle,
+    backend: Backend,
+    timeout: Option<Duration>,
+    schedule: Schedule,
+    watch: &mut Watch<'_>,
+) -> Result<Run, BackendError> {
+    // Worlds come from elsewhere than files too; a wrong one is refused alike everywhere.
+    bundle.world.validate().map_err(LifecycleError::Load)?;
+    let mut machine = Machine::open(backend, bundle)?;
+    if !schedule.is_cooperative() {
+        machine.request(Request::Schedule(schedule))?;
+    }
+    watch.started(|| machine.header())?;
+    let limit = Duration::from_millis(bundle.world.limits.milliseconds);
+    // The simulator's own limit is in instructions, which every host counts alike; the clock
+    // only ends it when somebody asked for that.
+    let allowed = match (timeout, backend) {
+        (Some(timeout), _) => Some(timeout),
+        (None, Backend::Native) => Some(limit),
+        (None, Backend::Sim) => None,
+    };
+    let ran = boot_and_drive(&mut machine, allowed, watch);
+    // Also of a run that failed, whatever there was.
+    let rest = watch.rest(&mut machine);
+    let (elapsed, retired, entries) = ran?;
+    rest?;
+    Ok(Run { log: machine.log()?, elapsed, retired, entries })
+}
+
+/// All of a run, for at most as long as `allowed`. What it took is of the time between boot and end.
+fn boot_and_drive(
+    machine: &mut Machine,
+    allowed: Option<Duration>,
+    watch: &mut Watch<'_>,
+) -> Result<(Duration, Option<u64>, Option<u64>), BackendError> {
+    machine.request(Request::Boot)?;
+    let start = Instant::now();
+    drive(machine, allowed.and_then(|allowed| start.checked_add(allowed)), watch)?;
+    let elapsed = start.elapsed();
+    let (retired, entries) = (machine.retired(), machine.entries());
+    machine.request(Request::Finish)?;
+    Ok((elapsed, retired, entries))
+}
+
+fn drive(
+    machine: &mut Machine,
+    deadline: Option<Instant>,
+    watch: &mut Watch<'_>,
+) -> Result<(), BackendError> {
     let watchdog = Watchdog::new();
     let mut armed = None;
     // When each thread with a kill time of its own is to be killed.
     let mut kill_at: HashMap<ThreadId, Instant> = HashMap::new();
     loop {
+        // Somebody waits for events, which a thread that spins does not leave the processor for.
+        let look = watch.look(machine)?;
         if let Some((thread, kick, kill_after)) = machine.current()
-            && armed != Some(thread)
+            && armed != Some((thread, look))
         {
             if let Some(after) = kill_after {
                 let after = Duration::from_millis(after.milliseconds);
                 kill_at.entry(thread).or_insert_with(|| Instant::now() + after);
             }
             let own = kill_at.get(&thread).copied();
-            watchdog.arm(own.into_iter().chain(deadline).min(), kick);
-            armed = Some(thread);
+            watchdog.arm(own.into_iter().chain(deadline).chain(look).min(), kick);
+            armed = Some((thread, look));
         }
         let progress = machine.run()?;
         if progress == Progress::Idle {

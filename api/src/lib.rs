@@ -35,13 +35,15 @@ pub mod differential;
 mod domains;
 mod drive;
 mod hosted;
+mod observe;
 pub mod parallel;
 pub mod store;
 
 pub use backend::{Backend, BackendError, available};
 pub use domains::{Domain, Error, Host, Thread};
-pub use drive::{Run, replay, run, run_parallel, run_scheduled};
+pub use drive::{Run, replay, run, run_observed, run_parallel, run_scheduled};
 pub use hosted::{HostContext, HostError};
+pub use observe::Observer;
 
 pub use shared_model as model;
 

@@ -34,7 +34,9 @@ use shared_model::bundle::Bundle;
 use shared_model::domain::{LifecycleError, ThreadId};
 use shared_model::microkernel::{Microkernel, Schedule, Step, Turn};
 
+use crate::backend::{Backend, BackendError};
 use crate::drive;
+use crate::observe::{Observer, Watch};
 
 /// Ends a parallel run from elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -82,9 +84,51 @@ pub fn run_on<A>(
 where
     A: Parallel + Send,
 {
+    run_watched(machine, bundle, timeout, cancel, &mut Watch::new(Backend::Native, None))
+}
+
+/// As [`run_on`], and somebody watches; the backend is said to be the native one, whatever the
+/// machine is.
+///
+/// # Errors
+/// As [`run_on`].
+///
+/// # Panics
+/// If the machine does.
+pub fn run_on_observed<A>(
+    machine: A,
+    bundle: &Bundle,
+    timeout: Duration,
+    cancel: &Cancel,
+    observer: &mut dyn Observer,
+) -> Result<drive::Run, BackendError>
+where
+    A: Parallel + Send,
+{
+    let mut watch = Watch::new(Backend::Native, Some(observer));
+    let result = run_watched(machine, bundle, timeout, cancel, &mut watch);
+    let result = result.map_err(BackendError::from);
+    watch.ended(&result);
+    result
+}
+
+pub(crate) fn run_watched<A>(
+    machine: A,
+    bundle: &Bundle,
+    timeout: Duration,
+    cancel: &Cancel,
+    watch: &mut Watch<'_>,
+) -> Result<drive::Run, LifecycleError>
+where
+    A: Parallel + Send,
+{
     let mut kernel = Microkernel::new(machine, bundle.clone());
     kernel.set_schedule(Schedule::Parallel)?;
-    kernel.boot()?;
+    watch.started(|| Ok::<_, LifecycleError>(kernel.header()))?;
+    if let Err(error) = kernel.boot() {
+        watch.deliver_after(kernel.events());
+        return Err(error);
+    }
     let start = Instant::now();
     let inside = Inside { kernel, seen: 0, sleeping: BTreeMap::new(), kills: BTreeMap::new() };
     let supervisor = thread::current();
@@ -94,7 +138,7 @@ where
     let ended = thread::scope(|scope| {
         let mut crew = Crew { run: &run, scope, host_threads: Vec::new(), panicked: None };
         // Also if this one panics, the others have to stop before the scope waits for them.
-        let supervised = AssertUnwindSafe(|| crew.supervise(deadline, cancel));
+        let supervised = AssertUnwindSafe(|| crew.supervise(deadline, cancel, watch));
         let ended = panic::catch_unwind(supervised);
         crew.dismiss();
         match (ended, crew.panicked) {
@@ -104,10 +148,13 @@ where
     });
     cancel.watched_by(None);
     let elapsed = start.elapsed();
-    ended?;
     let mut kernel = run.inside.into_inner().unwrap_or_else(PoisonError::into_inner).kernel;
     let (retired, entries) = (kernel.retired(), kernel.entries());
-    kernel.finish();
+    if ended.is_ok() {
+        kernel.finish();
+    }
+    watch.deliver_after(kernel.events());
+    ended?;
     Ok(drive::Run { log: kernel.log(), elapsed, retired, entries })
 }
 
@@ -239,11 +286,13 @@ impl<'scope, A> Crew<'scope, '_, A>
 where
     A: Parallel + Send,
 {
-    /// Starts host threads and keeps the time, until the run is over or somebody panics.
+    /// Starts host threads, keeps the time and tells who watches, until the run is over or somebody
+    /// panics.
     fn supervise(
         &mut self,
         deadline: Option<Instant>,
         cancel: &Cancel,
+        watch: &mut Watch<'_>,
     ) -> Result<(), LifecycleError> {
         let run = self.run;
         loop {
@@ -261,8 +310,11 @@ where
             self.start_host_threads(&mut inside)?;
             inside.changed(&run.supervisor);
             let next = deadline.into_iter().chain(inside.kills.values().copied()).min();
+            let new = watch.copy_due(inside.kernel.events(), now);
             drop(inside);
-            match next {
+            // Whoever watches may take its time, so nobody waits for that with the lock.
+            watch.deliver(&new);
+            match next.into_iter().chain(watch.next_look()).min() {
                 Some(at) => thread::park_timeout(at.saturating_duration_since(Instant::now())),
                 None => thread::park(),
             }

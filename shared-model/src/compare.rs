@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ThreadId;
 use crate::event::{Event, EventKind, Log};
@@ -30,7 +30,7 @@ pub use outcomes::compare_outcomes;
 use stopped::{Side, Stopped};
 
 /// The result of comparing two logs.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Verdict {
     /// Every comparable event is equal.
@@ -50,7 +50,7 @@ pub enum Verdict {
 }
 
 /// The first difference between two runs.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Divergence {
     /// How many comparable events are equal before it.
     pub index: usize,

@@ -12,7 +12,7 @@ use crate::address::{Frame, GuestVirtual};
 use crate::arch::Arch;
 use crate::bundle::Bundle;
 use crate::domain::{DomainId, LifecycleError, ThreadId, ThreadReport};
-use crate::event::Log;
+use crate::event::{Event, Log, LogHeader};
 use crate::host::{ACCESS_MAX, HostCall, HostResult, hexadecimal};
 use crate::microkernel::{Microkernel, Schedule, Step};
 use crate::rights::Rights;
@@ -157,6 +157,15 @@ pub enum Request {
     Console(DomainId),
     /// Which function an address of a domain is in.
     Symbolize(DomainId, GuestVirtual),
+    /// What the log is a log of.
+    Header,
+    /// Some of what has happened so far.
+    Events {
+        /// How many events at the log's beginning are left out.
+        from: usize,
+        /// How many come at most.
+        limit: usize,
+    },
 }
 
 /// The answer to a [`Request`].
@@ -183,6 +192,10 @@ pub enum Response {
     Report(ThreadReport),
     /// Text, if there is any.
     Text(Option<String>),
+    /// What the log is a log of.
+    Header(LogHeader),
+    /// Events in their order, fewer than asked for only if there are no more yet.
+    Events(Vec<Event>),
 }
 
 /// How far [`Session::run`] came.
@@ -292,6 +305,10 @@ impl<A: Arch> Session<A> {
             Request::Symbolize(domain, address) => {
                 Ok(Response::Text(kernel.symbolize(domain, address)))
             }
+            Request::Header => Ok(Response::Header(kernel.header())),
+            Request::Events { from, limit } => {
+                Ok(Response::Events(self.events(from, limit).to_vec()))
+            }
         }
     }
 
@@ -315,6 +332,12 @@ impl<A: Arch> Session<A> {
             }
         }
         Progress::More
+    }
+
+    /// Of what has happened so far, at most `limit` events after the first `from`.
+    pub fn events(&self, from: usize, limit: usize) -> &[Event] {
+        let after = self.kernel.events().get(from..).unwrap_or_default();
+        &after[..after.len().min(limit)]
     }
 
     /// The log so far.

@@ -16,6 +16,7 @@ mod inspect;
 mod output;
 mod run;
 mod turns;
+mod worker;
 
 use output::Output;
 
@@ -99,6 +100,9 @@ enum Command {
     Host,
     /// Measure the backends with the same bytes.
     Bench(bench::Arguments),
+    /// Do one job of a server, locked in.
+    #[command(hide = true)]
+    Worker,
 }
 
 
@@ -116,6 +120,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::main(&arguments, &modules, &output),
         Command::Host => host::main(&output),
         Command::Bench(arguments) => bench::main(&arguments, &output),
+        Command::Worker => worker::main(),
     });
     match result {
         Ok(code) => code.into(),

@@ -372,10 +372,14 @@ impl<A: Arch> Microkernel<A> {
         &self.events
     }
 
+    /// What the log is a log of.
+    pub fn header(&self) -> LogHeader {
+        LogHeader { schedule: self.schedule(), ..self.header.clone() }
+    }
+
     /// The log so far, with its header.
     pub fn log(&self) -> Log {
-        let header = LogHeader { schedule: self.schedule(), ..self.header.clone() };
-        Log { header, events: self.events.clone() }
+        Log { header: self.header(), events: self.events.clone() }
     }
 
     /// Adds a module under a name, for domains created later.

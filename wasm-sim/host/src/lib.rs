@@ -6,7 +6,7 @@
 
 use shared_model::bundle::Bundle;
 use shared_model::domain::{LifecycleError, ThreadId};
-use shared_model::event::{Log, LogError};
+use shared_model::event::{Event, Log, LogHeader};
 use shared_model::session::{Progress, Request, Response};
 use thiserror::Error;
 use wasmtime::{
@@ -22,6 +22,9 @@ const INTERFACE: u32 = 2;
 
 /// Bytes of memory that a simulator may use: frames of its domains and the log.
 const MEMORY_MAX: usize = 2 << 30;
+
+/// Events that cross the boundary at once, at most.
+const EVENTS: usize = 4096;
 
 /// Something went wrong outside the model.
 #[derive(Debug, Error)]
@@ -41,9 +44,6 @@ pub enum SimulatorError {
     /// The model refused.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
-    /// The log is not one.
-    #[error(transparent)]
-    Log(#[from] LogError),
 }
 
 impl From<wasmtime::Error> for SimulatorError {
@@ -88,7 +88,7 @@ impl Engines {
             .get_memory(&mut store, "memory")
             .ok_or_else(|| SimulatorError::Refused(String::from("it exports no memory")))?;
         let run = function(&instance, &mut store, "lcd_run")?;
-        let mut simulator = Simulator { store, instance, memory, run };
+        let mut simulator = Simulator { store, instance, memory, run, events: Vec::new() };
         let interface = simulator.call::<_, u32>("lcd_interface", ())?;
         if interface != INTERFACE {
             return Err(SimulatorError::Interface(interface));
@@ -104,6 +104,8 @@ pub struct Simulator {
     instance: Instance,
     memory: Memory,
     run: TypedFunc<u64, i32>,
+    /// The beginning of the log, as far as it has come out.
+    events: Vec<Event>,
 }
 
 impl Simulator {
@@ -153,13 +155,34 @@ impl Simulator {
         self.call("lcd_retired", ())
     }
 
-    /// The log so far, as lines of JSON.
+    /// What the log is a log of.
     ///
     /// # Errors
     /// See [`SimulatorError`].
-    pub fn log_lines(&mut self) -> Result<String, SimulatorError> {
-        let bytes = self.exchange("lcd_log", &[])?;
-        String::from_utf8(bytes).map_err(|error| SimulatorError::Refused(error.to_string()))
+    pub fn header(&mut self) -> Result<LogHeader, SimulatorError> {
+        match self.request(&Request::Header)? {
+            Response::Header(header) => Ok(header),
+            other => Err(mistaken("the header", &other)),
+        }
+    }
+
+    /// All that has happened so far. What was looked at before does not cross the boundary again.
+    ///
+    /// # Errors
+    /// See [`SimulatorError`].
+    pub fn events(&mut self) -> Result<&[Event], SimulatorError> {
+        loop {
+            let request = Request::Events { from: self.events.len(), limit: EVENTS };
+            let more = match self.request(&request)? {
+                Response::Events(more) => more,
+                other => return Err(mistaken("events", &other)),
+            };
+            let is_all = more.len() < EVENTS;
+            self.events.extend(more);
+            if is_all {
+                return Ok(&self.events);
+            }
+        }
     }
 
     /// The log so far.
@@ -167,7 +190,7 @@ impl Simulator {
     /// # Errors
     /// See [`SimulatorError`].
     pub fn log(&mut self) -> Result<Log, SimulatorError> {
-        Ok(Log::from_json_lines(&self.log_lines()?)?)
+        Ok(Log { header: self.header()?, events: self.events()?.to_vec() })
     }
 
     /// Passes bytes in, calls, and returns the bytes that came out.
@@ -212,6 +235,10 @@ fn function<P: WasmParams, R: WasmResults>(
     name: &str,
 ) -> Result<TypedFunc<P, R>, SimulatorError> {
     Ok(instance.get_typed_func(store, name)?)
+}
+
+fn mistaken(what: &str, answer: &Response) -> SimulatorError {
+    SimulatorError::Refused(format!("asked for {what}, it answered {answer:?}"))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, SimulatorError> {
