@@ -156,6 +156,9 @@ pub enum ConfigError {
          FILE, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
+    /// This program's own file cannot be found.
+    #[error("cannot find this program's file, to start workers with: {0}")]
+    Program(std::io::Error),
     /// A limit that nothing can work with.
     #[error("limit {0} must be at least 1")]
     Zero(&'static str),

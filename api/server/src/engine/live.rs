@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::{broadcast, watch};
 
@@ -77,11 +78,15 @@ const REMEMBERED: usize = 4096;
 pub struct Changes {
     past: Mutex<(u64, VecDeque<Change>)>,
     sender: broadcast::Sender<Change>,
+    /// When the server started, in milliseconds: numbers of another start mean nothing.
+    start: u128,
 }
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { past: Mutex::default(), sender: broadcast::Sender::new(REMEMBERED) }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let sender = broadcast::Sender::new(REMEMBERED);
+        Self { past: Mutex::default(), sender, start: now.as_millis() }
     }
 }
 
@@ -110,16 +115,27 @@ impl Changes {
         let _ = self.sender.send(change);
     }
 
-    /// Follows from after the change `seen`, or from now on.
-    pub fn follow(&self, seen: Option<u64>) -> Missed {
+    /// What a change is called outside.
+    pub fn id(&self, number: u64) -> String {
+        format!("{:x}-{number}", self.start)
+    }
+
+    /// Follows from after the change that is called `seen`, or from now on.
+    pub fn follow(&self, seen: Option<&str>) -> Missed {
+        let number = |seen: &str| {
+            let (start, number) = seen.split_once('-')?;
+            number.parse().ok().filter(|_| start == format!("{:x}", self.start))
+        };
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = past.0;
         let oldest = newest + 1 - past.1.len() as u64;
-        let changes = match seen {
+        let changes = match seen.map(number) {
             None => Some(Vec::new()),
-            // A number of another start of the server, or one that is forgotten.
-            Some(seen) if seen > newest || seen + 1 < oldest => None,
-            Some(seen) => Some(past.1.iter().filter(|c| c.number > seen).copied().collect()),
+            Some(Some(seen)) if seen <= newest && seen + 1 >= oldest => {
+                Some(past.1.iter().filter(|c| c.number > seen).copied().collect())
+            }
+            // Of another start of the server, or forgotten.
+            Some(_) => None,
         };
         Missed { changes, newest, next: self.sender.subscribe() }
     }
@@ -134,7 +150,7 @@ mod tests {
         let changes = Changes::default();
         changes.announce(1, None);
         changes.announce(2, Some(5));
-        let mut follower = changes.follow(Some(1));
+        let mut follower = changes.follow(Some(&changes.id(1)));
         assert_eq!(follower.newest, 2);
         let missed: Vec<_> = follower.changes.unwrap().iter().map(|c| c.run).collect();
         assert_eq!(missed, [2]);
@@ -149,8 +165,10 @@ mod tests {
         for run in 0..REMEMBERED as u64 + 10 {
             changes.announce(run, None);
         }
-        assert!(changes.follow(Some(9)).changes.is_none());
-        assert_eq!(changes.follow(Some(10)).changes.unwrap().len(), REMEMBERED);
-        assert!(changes.follow(Some(1 << 40)).changes.is_none());
+        assert!(changes.follow(Some(&changes.id(9))).changes.is_none());
+        assert_eq!(changes.follow(Some(&changes.id(10))).changes.unwrap().len(), REMEMBERED);
+        assert!(changes.follow(Some(&changes.id(1 << 40))).changes.is_none());
+        assert!(changes.follow(Some("1-1")).changes.is_none());
+        assert!(changes.follow(Some("native/7")).changes.is_none());
     }
 }

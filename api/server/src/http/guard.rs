@@ -23,8 +23,10 @@ pub struct Guard {
     token: Option<Token>,
 }
 
-/// Paths that answer without a token: they say nothing but that the server is there.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// Paths that answer without a token: they say that the server is there, and what it understands.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/api/v1/openapi.json"];
+/// Whole directories of such.
+const OPEN_BELOW: [&str; 2] = ["/docs", "/problems/"];
 
 impl Guard {
     /// A guard for a server at this address.
@@ -46,7 +48,7 @@ impl Guard {
         let host = self.check_host(request)?;
         check_origin(host, headers)?;
         match &self.token {
-            Some(token) if !OPEN.contains(&request.uri().path()) => check_token(token, headers),
+            Some(token) if !is_open(request.uri().path()) => check_token(token, headers),
             _ => Ok(()),
         }
     }
@@ -76,6 +78,10 @@ impl Guard {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
+}
+
+fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || OPEN_BELOW.iter().any(|directory| path.starts_with(directory))
 }
 
 /// Another port is another origin, so an `Origin` must be what the request calls this server.

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::config::Limits;
 use crate::http::answer_within;
 use crate::http::extract::BodyLimits;
 
@@ -27,11 +28,19 @@ mod streams;
 mod time;
 mod worlds;
 
-pub use description::openapi;
-
 /// All routes, and their description.
 pub(crate) fn router(app: &App) -> (Router, OpenApi) {
-    let limits = &app.config().limits;
+    let (routes, api) = all(&app.config().limits).with_state(app.clone()).split_for_parts();
+    let api = description::complete(api);
+    (description::serve(routes, &api), api)
+}
+
+/// The description of all routes, without a server.
+pub fn openapi() -> OpenApi {
+    description::complete(all(&Limits::default()).split_for_parts().1)
+}
+
+fn all(limits: &Limits) -> OpenApiRouter<App> {
     let pause = Duration::from_millis(limits.request_milliseconds);
     let body = |bytes| BodyLimits { bytes, pause }.layer();
     let quick = OpenApiRouter::new()
@@ -78,12 +87,5 @@ pub(crate) fn router(app: &App) -> (Router, OpenApi) {
         .routes(routes!(worlds::upload))
         .routes(routes!(worlds::check))
         .layer(body(limits.world_bytes));
-    let (routes, api) = OpenApiRouter::with_openapi(description::outline())
-        .merge(quick)
-        .merge(module)
-        .merge(world)
-        .with_state(app.clone())
-        .split_for_parts();
-    let api = description::complete(api);
-    (description::serve(routes, &api), api)
+    OpenApiRouter::with_openapi(description::outline()).merge(quick).merge(module).merge(world)
 }

@@ -1,0 +1,277 @@
+//! One run, from its turn to its end in the store.
+
+use std::time::Duration;
+
+use lcd::differential::Case;
+use lcd::model::bundle::Bundle;
+use lcd_results::{Finished, FinishedLog, RunState, RunSummary, SpoolWriter};
+use serde_json::{Value, json};
+
+use super::signature::of_case;
+use super::{Active, Engine};
+use crate::problem::Problem;
+use crate::request::{Doing, RunRequest};
+use crate::uploads;
+use crate::worker::job::RunResult;
+use crate::worker::process::{Limits, Outcome};
+use crate::worker::protocol::{Answer, Job};
+
+/// What a run came to, before it is stored.
+struct Ended {
+    state: RunState,
+    outcome: Option<String>,
+    reason: Option<String>,
+    result: Value,
+    signature: Option<lcd_results::Signature>,
+}
+
+impl Ended {
+    fn without_result(state: RunState, reason: Option<String>) -> Self {
+        Self { state, outcome: None, reason, result: Value::Null, signature: None }
+    }
+}
+
+impl Engine {
+    /// Runs a run whose turn it is.
+    pub(super) async fn execute(&self, run: u64, active: &Active) {
+        let result = self.try_execute(run, active).await;
+        if let Err(problem) = result {
+            tracing::warn!(run, problem = problem.detail(), "a run failed");
+            let reason = Some(problem.detail().to_owned());
+            if let Err(problem) = self.finish_unrun(run, RunState::Failed, reason).await {
+                // The store cannot be written. The run is interrupted when it is opened next.
+                tracing::error!(run, problem = problem.detail(), "a run's end was not stored");
+            }
+        }
+    }
+
+    async fn try_execute(&self, run: u64, active: &Active) -> Result<(), Problem> {
+        let host = json!({
+            "class": self.host().native.class,
+            "processor": self.host().native.processor_model,
+            "lcd": self.host().lcd,
+        });
+        let (request, bundle) = self.prepare(run).await?;
+        if active.cancel.is_cancelled() {
+            return self.finish_unrun(run, active.why(), None).await;
+        }
+        let worker = tokio::select! {
+            worker = self.0.pool.take() => worker,
+            () = active.cancel.cancelled() => {
+                return self.finish_unrun(run, active.why(), None).await;
+            }
+        };
+        let worker = worker.map_err(Problem::internal)?;
+        let summary = self.stored(move |results| results.start_run(run, host)).await?;
+        self.0.changes.announce(run, summary.campaign);
+        let mut recorder = Recorder::new(self.clone(), run, active.clone());
+        let job = self.job(&request, &bundle);
+        let limits = self.process_limits(&job, &bundle);
+        let encoded = bundle.encode();
+        let outcome = worker.run(&job, &encoded, &mut recorder, &active.cancel, limits).await;
+        if let Outcome::Died(_) = outcome {
+            metrics::counter!("lcd_workers_died_total").increment(1);
+        }
+        let ended = judge(request.kind, outcome, active);
+        self.store_end(summary, recorder, ended).await
+    }
+
+    /// The request of a run, and its world.
+    async fn prepare(&self, run: u64) -> Result<(RunRequest, Bundle), Problem> {
+        let results = std::sync::Arc::clone(&self.0.results);
+        let prepared = tokio::task::spawn_blocking(move || {
+            let stored = results.run(run)?.ok_or_else(|| Problem::no_such("run", run))?;
+            let request = serde_json::from_value(stored.request).map_err(Problem::internal)?;
+            let id = stored.summary.world_id.as_deref().unwrap_or(&stored.summary.world);
+            Ok((request, uploads::find_world(&results, id)?.bundle(&results)?))
+        });
+        prepared.await.map_err(Problem::internal)?
+    }
+
+    fn job(&self, request: &RunRequest, bundle: &Bundle) -> Job {
+        let allowed = self.0.limits.run_milliseconds;
+        let own = bundle.world.limits.milliseconds;
+        let timeout = request.timeout_ms.unwrap_or(own).min(allowed);
+        Job {
+            action: request.action(bundle, self.field()),
+            timeout_ms: Some(timeout),
+            cpu_seconds: None,
+            memory_bytes: Some(self.0.limits.run_memory_bytes),
+        }
+    }
+
+    /// The limits of a worker's process: beyond what the run's own limits let it come to.
+    fn process_limits(&self, job: &Job, _bundle: &Bundle) -> Limits {
+        let each = Duration::from_millis(job.timeout_ms.unwrap_or(self.0.limits.run_milliseconds));
+        // Two backends, and time for loading, digests and comparing.
+        let wall = each * 2 + Duration::from_secs(30);
+        Limits {
+            wall,
+            output_bytes: self.0.limits.run_log_bytes,
+            resident_bytes: self.0.limits.run_memory_bytes,
+        }
+    }
+
+    async fn store_end(
+        &self,
+        summary: RunSummary,
+        recorder: Recorder,
+        ended: Ended,
+    ) -> Result<(), Problem> {
+        let (run, campaign) = (summary.id, summary.campaign);
+        let Ended { state, outcome, reason, result, signature } = ended;
+        let labels = [
+            ("kind", summary.kind.to_string()),
+            ("state", state.to_string()),
+            ("outcome", outcome.clone().unwrap_or_default()),
+        ];
+        metrics::counter!("lcd_runs_total", &labels).increment(1);
+        let logs = recorder.close();
+        for log in &logs {
+            let labels = [("backend", log.backend.clone())];
+            metrics::counter!("lcd_events_total", &labels).increment(log.events);
+            metrics::histogram!("lcd_run_seconds", &labels).record(log.seconds);
+        }
+        let finished = Finished { state, outcome, reason, result, signature, logs };
+        self.stored(move |results| results.finish_run(run, finished)).await?;
+        self.0.changes.announce(run, campaign);
+        Ok(())
+    }
+
+    /// Ends a run that no worker did, or not to its end.
+    pub(super) async fn finish_unrun(
+        &self,
+        run: u64,
+        state: RunState,
+        reason: Option<String>,
+    ) -> Result<(), Problem> {
+        let finished = Finished {
+            state,
+            outcome: None,
+            reason,
+            result: Value::Null,
+            signature: None,
+            logs: Vec::new(),
+        };
+        let summary = self.stored(move |results| results.finish_run(run, finished)).await?;
+        self.0.changes.announce(run, summary.campaign);
+        Ok(())
+    }
+}
+
+/// What a worker's end means.
+fn judge(kind: Doing, outcome: Outcome, active: &Active) -> Ended {
+    match outcome {
+        Outcome::Finished(result) => match kind {
+            Doing::Comparison => judge_case(result),
+            Doing::Run => judge_run(result),
+        },
+        Outcome::Cancelled => Ended::without_result(active.why(), None),
+        other => Ended::without_result(RunState::Failed, Some(other.to_string())),
+    }
+}
+
+fn judge_case(result: Value) -> Ended {
+    match serde_json::from_value::<Case>(result.clone()) {
+        Ok(case) => Ended {
+            state: RunState::Finished,
+            outcome: Some(case.outcome.to_string()),
+            reason: case.reason.clone(),
+            signature: of_case(&case),
+            result,
+        },
+        Err(error) => not_a_result(&error),
+    }
+}
+
+fn judge_run(result: Value) -> Ended {
+    match serde_json::from_value::<RunResult>(result.clone()) {
+        Ok(run) => Ended {
+            state: RunState::Finished,
+            outcome: Some(if run.went_well { "passed" } else { "failed" }.into()),
+            reason: (!run.unmet.is_empty()).then(|| run.unmet.join("; ")),
+            signature: None,
+            result,
+        },
+        Err(error) => not_a_result(&error),
+    }
+}
+
+fn not_a_result(error: &serde_json::Error) -> Ended {
+    let reason = format!("the worker's result is none: {error}");
+    Ended::without_result(RunState::Failed, Some(reason))
+}
+
+/// Writes what a worker says to the spools, and tells those who follow.
+struct Recorder {
+    engine: Engine,
+    run: u64,
+    active: Active,
+    spools: Vec<(FinishedLog, SpoolWriter)>,
+}
+
+impl Recorder {
+    const fn new(engine: Engine, run: u64, active: Active) -> Self {
+        Self { engine, run, active, spools: Vec::new() }
+    }
+
+    fn record(&mut self, answer: Answer) -> Result<(), String> {
+        match answer {
+            Answer::LogStarted { backend, header } => {
+                let name = backend.to_string();
+                let results = &self.engine.0.results;
+                let mut spool = results.spool(self.run, &name).map_err(|e| e.to_string())?;
+                let mut line = serde_json::to_vec(&header).map_err(|e| e.to_string())?;
+                line.push(b'\n');
+                spool.append(&line).and_then(|()| spool.flush()).map_err(|e| e.to_string())?;
+                self.active.live.started(&name);
+                let log = FinishedLog {
+                    backend: name,
+                    events: 0,
+                    seconds: 0.0,
+                    instructions: None,
+                    complete: false,
+                };
+                self.spools.push((log, spool));
+            }
+            Answer::Events { backend, lines } => {
+                let (log, spool) = self.spool(&backend.to_string())?;
+                spool
+                    .append(lines.as_bytes())
+                    .and_then(|()| spool.flush())
+                    .map_err(|error| error.to_string())?;
+                let count = lines.bytes().filter(|&byte| byte == b'\n').count() as u64;
+                log.events += count;
+                let name = log.backend.clone();
+                self.active.live.wrote(&name, count);
+            }
+            Answer::RunEnded(ended) => {
+                // A backend that could not run has no log.
+                if let Ok((log, _)) = self.spool(&ended.backend.to_string()) {
+                    log.seconds = ended.seconds;
+                    log.instructions = ended.instructions;
+                    log.complete = ended.error.is_none();
+                }
+            }
+            Answer::Ready(_) | Answer::Finished { .. } | Answer::Failed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn spool(&mut self, backend: &str) -> Result<&mut (FinishedLog, SpoolWriter), String> {
+        let found = self.spools.iter_mut().find(|(log, _)| log.backend == backend);
+        found.ok_or_else(|| format!("events of {backend}, which has not begun"))
+    }
+
+    /// Closes the spools.
+    fn close(self) -> Vec<FinishedLog> {
+        self.spools.into_iter().map(|(log, _)| log).collect()
+    }
+}
+
+impl crate::worker::process::Sink for Recorder {
+    fn take(&mut self, answer: Answer) -> impl Future<Output = Result<(), String>> + Send {
+        // The spool is a file that the operating system keeps in memory: this does not wait.
+        std::future::ready(self.record(answer))
+    }
+}
