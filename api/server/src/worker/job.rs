@@ -13,6 +13,7 @@ use lcd::model::bundle::Bundle;
 use lcd::model::event::{Event, LogHeader};
 use lcd::model::microkernel::Schedule;
 use lcd::model::report::RunReport;
+use lcd::model::world::{DomainPlan, World};
 use lcd::{Backend, BackendError, Observer, Run};
 use serde::Serialize;
 
@@ -40,12 +41,7 @@ struct RunResult {
 /// [`ProtocolError`] if nobody can be told: the other side is gone, or speaks another language.
 pub fn main() -> Result<(), ProtocolError> {
     let mut output = io::stdout();
-    // What the backends need is open before the doors are shut: `/dev/kvm`, and the simulator's
-    // compiled code from its cache.
-    let field: Field = Backend::ALL
-        .into_iter()
-        .map(|backend| (backend, lcd::available(backend).map_err(|reason| reason.to_string())))
-        .collect();
+    let field = Backend::ALL.map(|backend| (backend, warm_up(backend))).into();
     match sandbox::enter() {
         Ok(confinement) => {
             let ready = Ready { version: protocol::VERSION, confinement };
@@ -57,6 +53,15 @@ pub fn main() -> Result<(), ProtocolError> {
         }
     }
     serve(&mut BufReader::new(io::stdin()), &mut output, &field)
+}
+
+/// Has a backend open what it needs while it still can, `/dev/kvm` and the simulator's compiled code,
+/// and do once what it does only once: by running nothing. Fails if the backend cannot be used here.
+fn warm_up(backend: Backend) -> Result<(), String> {
+    let mut world = World::single(DomainPlan::new("nobody", "nothing"));
+    world.domains.clear();
+    let ran = lcd::run(&Bundle::new(world), backend, None);
+    ran.map(drop).map_err(|reason| reason.to_string())
 }
 
 /// Reads a job and does it.

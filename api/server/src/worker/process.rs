@@ -140,11 +140,13 @@ pub enum BirthError {
     #[error("a worker's first answer is wrong: {0}")]
     Misbehaved(#[from] ProtocolError),
     /// It is a worker of another version of this program.
-    #[error(
-        "a worker speaks version {0} of the protocol, this server {}: restart it",
-        protocol::VERSION
-    )]
-    Version(u32),
+    #[error("a worker speaks version {found} of the protocol, this server {wanted}: restart it")]
+    Version {
+        /// The worker's version.
+        found: u32,
+        /// The server's.
+        wanted: u32,
+    },
 }
 
 /// Takes a worker's answers as they come.
@@ -207,7 +209,9 @@ impl Worker {
             Ok(Ok(Some((Answer::Ready(ready), _)))) if ready.version == protocol::VERSION => {
                 return Ok((self, ready));
             }
-            Ok(Ok(Some((Answer::Ready(ready), _)))) => BirthError::Version(ready.version),
+            Ok(Ok(Some((Answer::Ready(ready), _)))) => {
+                BirthError::Version { found: ready.version, wanted: protocol::VERSION }
+            }
             Ok(Ok(Some((Answer::Failed { message }, _)))) => BirthError::Failed(message),
             Ok(Ok(Some(_))) => ProtocolError::Order("an answer before it was ready").into(),
             Ok(Ok(None) | Err(ProtocolError::Truncated)) => {

@@ -440,7 +440,9 @@ impl Conversation {
     /// # Errors
     /// [`ProtocolError::Order`] if it may not come now.
     pub fn accept(&mut self, answer: &Answer) -> Result<(), ProtocolError> {
-        let mut stage = |backend: Backend| &mut self.logs[usize::from(number(backend))];
+        let mut enter = |backend: Backend, stage: Stage| {
+            std::mem::replace(&mut self.logs[usize::from(number(backend))], stage)
+        };
         let refused = match answer {
             _ if self.over => Some("an answer after the last one"),
             Answer::Failed { .. } => {
@@ -454,14 +456,15 @@ impl Conversation {
             }
             _ if !self.ready => Some("an answer before it was ready"),
             Answer::LogStarted { backend, .. } => {
-                let before = std::mem::replace(stage(*backend), Stage::Running);
+                let before = enter(*backend, Stage::Running);
                 (before != Stage::Before).then_some("a log that starts twice")
             }
             Answer::Events { backend, .. } => {
-                (*stage(*backend) != Stage::Running).then_some("events outside a log")
+                let before = enter(*backend, Stage::Running);
+                (before != Stage::Running).then_some("events outside a log")
             }
             Answer::RunEnded(ended) => {
-                let before = std::mem::replace(stage(ended.backend), Stage::Ended);
+                let before = enter(ended.backend, Stage::Ended);
                 let ended_well = ended.error.is_none();
                 let refused = before == Stage::Ended || (before == Stage::Before && ended_well);
                 refused.then_some("the end of a run that did not run")
