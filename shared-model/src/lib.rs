@@ -39,5 +39,6 @@ pub mod report;
 pub mod rights;
 pub mod services;
 pub mod session;
+pub mod snapshot;
 pub mod space;
 pub mod world;

@@ -220,6 +220,8 @@ pub struct Removed {
     pub capability: Capability,
     /// No capability to the object is left: the caller must free it.
     pub last: bool,
+    /// What its children are children of now, if not of its parent.
+    pub heir: Option<Slot>,
 }
 
 /// All capabilities and the derivation forest over them.

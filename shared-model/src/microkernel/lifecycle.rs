@@ -6,13 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Microkernel;
-use super::capabilities::{AT_ONCE, PAGES_BATCH};
+use super::capabilities::{AT_ONCE, PAGES_BATCH, Successor};
+use super::ipc::call_slot;
 use super::memory::host_slot;
 use crate::abi::Resource;
 use crate::address::{GuestPhysical, GuestVirtual, LOWER_HALF_END, PAGE_SIZE};
 use crate::arch::Arch;
 use crate::boot;
-use crate::capability::{CapError, Object, SpaceId};
+use crate::capability::{CapError, Object, Removed, SpaceId};
 use crate::construct::{self, Blueprint};
 use crate::domain::{
     Action, Call, DOMAINS_MAX, Domain, DomainId, DomainState, LifecycleError, ThreadId, ThreadState,
@@ -196,6 +197,7 @@ impl<A: Arch> Microkernel<A> {
                 EventKind::Loaded { module: image.name.clone(), digest: image_digest(image) };
             self.record(domain, None, loaded);
         }
+        self.record_built(domain, thread);
         let state = self.domains.get_mut(&domain).expect("its state was just checked");
         state.program = Some(program);
         state.home = Some(plan.home);
@@ -386,8 +388,12 @@ impl<A: Arch> Microkernel<A> {
         self.forget_call(thread);
         let (removed, _) = self.capabilities.close(SpaceId::Thread(thread), usize::MAX);
         // Nothing in a thread's own space is mapped, on an account or the last of its object but
-        // the thread's own right to be answered.
-        drop(removed);
+        // the thread's own right to be answered, of which nobody was told.
+        for Removed { slot, capability, heir, .. } in removed {
+            if slot != call_slot(thread) {
+                self.record_left(slot, capability.object, Successor::Heir(heir));
+            }
+        }
     }
 
     /// Sets a thread up for the call it has come to.
