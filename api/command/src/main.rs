@@ -15,6 +15,7 @@ mod host;
 mod inspect;
 mod output;
 mod run;
+mod serve;
 mod turns;
 mod worker;
 
@@ -100,11 +101,12 @@ enum Command {
     Host,
     /// Measure the backends with the same bytes.
     Bench(bench::Arguments),
+    /// Serve all this over HTTP.
+    Serve(serve::Arguments),
     /// Do one job of a server, locked in.
     #[command(hide = true)]
     Worker,
 }
-
 
 fn main() -> ExitCode {
     let Cli { common, command } = Cli::parse();
@@ -120,6 +122,9 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::main(&arguments, &modules, &output),
         Command::Host => host::main(&output),
         Command::Bench(arguments) => bench::main(&arguments, &output),
+        Command::Serve(arguments) => {
+            serve::main(&arguments, common.modules.as_ref(), common.color, &output)
+        }
         Command::Worker => worker::main(),
     });
     match result {
