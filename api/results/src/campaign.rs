@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Results;
+use crate::committer::Draft;
 use crate::error::{Result, ResultsError};
+use crate::index::{Failure, campaigns, runs};
 use crate::page::Page;
+use crate::record::{CampaignCreated, Record, json};
 use crate::run::{NewRun, RunState};
 
 /// A campaign to put into the queue.
@@ -56,8 +59,24 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`] if the world of a run is not there.
     pub fn create_campaign(&self, campaign: NewCampaign) -> Result<Campaign> {
-        let _ = campaign;
-        Err(self.unwritten())
+        let request = json(&campaign.request)?;
+        let requests =
+            campaign.runs.iter().map(|run| json(&run.request)).collect::<Result<Vec<_>>>()?;
+        self.change(move |draft| {
+            let id = draft.numbers.campaigns + 1;
+            let mut runs = Vec::with_capacity(campaign.runs.len());
+            for ((run, request), number) in
+                campaign.runs.into_iter().zip(requests).zip(draft.numbers.runs + 1..)
+            {
+                let run = NewRun { campaign: Some(id), ..run };
+                run.check(draft)?;
+                runs.push(run.into_created(number, request));
+            }
+            let name = campaign.name;
+            let created = CampaignCreated { campaign: id, name, request, runs };
+            draft.record(Record::CampaignCreated(created))?;
+            expect(draft, id)
+        })
     }
 
     /// The campaign with this number.
@@ -66,8 +85,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn campaign(&self, id: u64) -> Result<Option<Campaign>> {
-        let _ = id;
-        Err(self.unwritten())
+        self.read("reading a campaign", |index| campaigns::get(index, id))
     }
 
     /// Campaigns, newest first. Their numbers are their ids.
@@ -76,8 +94,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn campaigns(&self, page: Page) -> Result<Vec<Campaign>> {
-        let _ = page;
-        Err(self.unwritten())
+        self.read("listing campaigns", |index| campaigns::list(index, page))
     }
 
     /// Notes that somebody stopped a campaign. Its runs are for the caller to cancel. Stopping
@@ -87,8 +104,12 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`] if there is no such campaign.
     pub fn stop_campaign(&self, id: u64) -> Result<Campaign> {
-        let _ = id;
-        Err(self.unwritten())
+        self.change(move |draft| {
+            if expect(draft, id)?.stopped_at.is_none() {
+                draft.record(Record::CampaignStopped { campaign: id })?;
+            }
+            expect(draft, id)
+        })
     }
 
     /// Forgets a campaign with its runs and their logs.
@@ -98,7 +119,19 @@ impl Results {
     /// [`ResultsError::NotFound`], and [`ResultsError::InUse`] while a run of it is queued or
     /// running.
     pub fn delete_campaign(&self, id: u64) -> Result<()> {
-        let _ = id;
-        Err(self.unwritten())
+        self.change(move |draft| {
+            expect(draft, id)?;
+            if let Some(run) = runs::going_on(draft.index, id)? {
+                let why = format!("run {run} of it is queued or running");
+                let (what, id) = ("campaign", id.to_string());
+                return Err(ResultsError::InUse { what, id, why }.into());
+            }
+            draft.record(Record::CampaignDeleted { campaign: id }).map(drop)
+        })
     }
+}
+
+/// The campaign, which must be there.
+fn expect(draft: &Draft<'_>, id: u64) -> std::result::Result<Campaign, Failure> {
+    Ok(campaigns::get(draft.index, id)?.ok_or_else(|| ResultsError::not_found("campaign", id))?)
 }

@@ -14,20 +14,38 @@
 //! at the same time share the waiting. Everything here blocks; [`Results`] can be shared by
 //! threads, and readers wait neither for each other nor for writers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use rusqlite::Connection;
+
+mod blobs;
 mod campaign;
+mod committer;
+mod directory;
 mod error;
 mod hex;
+mod index;
+mod journal;
+mod lock;
 mod log;
 mod module;
 mod page;
+mod record;
 mod recovery;
 mod run;
 mod signature;
 mod spool;
 mod view;
 mod world;
+
+use blobs::{Blobs, Pin};
+use committer::{Committer, Draft};
+use directory::Directory;
+use index::{Failure, Place, Readers};
+use lock::Lock;
+use spool::Spools;
 
 pub use campaign::{Campaign, Counts, NewCampaign};
 pub use error::ResultsError;
@@ -44,29 +62,67 @@ pub use world::{NewWorld, World};
 /// A store that is open.
 #[derive(Debug)]
 pub struct Results {
-    path: PathBuf,
+    // Dropped in this order: the lock goes last.
+    committer: Committer,
+    readers: Readers,
+    place: Arc<Place>,
+    blobs: Blobs,
+    spools: Spools,
+    store: Arc<Directory>,
+    _lock: Lock,
 }
 
 impl Results {
-    /// Opens the store in this directory, which is made if it is not there, and puts right what
-    /// a crash left behind.
-    ///
-    /// # Errors
-    ///
-    /// [`ResultsError::Locked`] if it is open already, [`ResultsError::Version`] if another
-    /// version of lcd wrote it, [`ResultsError::Damaged`] if nothing of the journal can be read,
-    /// [`ResultsError::Full`], and failures of the file system.
-    pub fn open(path: &Path) -> Result<(Self, Recovery), ResultsError> {
-        Ok((Self { path: path.to_owned() }, Recovery::default()))
-    }
-
     /// The directory.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.store.path()
     }
 
-    fn unwritten(&self) -> ResultsError {
-        ResultsError::Stopped { path: self.path.clone(), why: "not written yet".into() }
+    /// Reads what is committed at one moment.
+    fn read<T>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, ResultsError> {
+        self.readers.read(read).map_err(|error| self.place.failed(doing, error.into()))
     }
+
+    /// Makes a change, and removes the blobs that nothing names after it.
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, ResultsError> {
+        self.change_with(Vec::new(), change)
+    }
+
+    /// Makes a change that names these blobs. They are removed if it does not.
+    fn change_with<T: Send + 'static>(
+        &self,
+        pins: Vec<Pin<'_>>,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, ResultsError> {
+        let mut unnamed: Vec<String> = pins.iter().map(|pin| pin.blob().hash.clone()).collect();
+        let changed = self.committer.change(change);
+        drop(pins);
+        let answer = changed.map(|changed| {
+            unnamed.extend(changed.unnamed);
+            changed.answer
+        });
+        // The change is made, or not, all the same if this fails; the next opening sweeps.
+        let _ = self.remove_unnamed(&unnamed);
+        answer
+    }
+
+    fn remove_unnamed(&self, blobs: &[String]) -> Result<u64, ResultsError> {
+        self.blobs.remove_unnamed(blobs, |hash| {
+            self.read("looking for a blob", |index| index::blobs::is_named(index, hash))
+        })
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

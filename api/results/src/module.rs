@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::Results;
 use crate::error::{Result, ResultsError};
+use crate::index::modules;
 use crate::page::Page;
+use crate::record::{ModuleAdded, Record, json};
 
 /// An uploaded module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,8 +34,18 @@ impl Results {
     ///
     /// [`ResultsError::Full`] and failures of the file system.
     pub fn add_module(&self, name: &str, bytes: &[u8], about: Value) -> Result<(Module, bool)> {
-        let _ = (name, bytes, about);
-        Err(self.unwritten())
+        let pin = self.blobs.put(bytes)?;
+        let added =
+            ModuleAdded { name: name.to_owned(), blob: pin.blob().clone(), about: json(&about)? };
+        self.change_with(vec![pin], move |draft| {
+            let id = added.blob.hash.clone();
+            if let Some(module) = modules::get(draft.index, &id)? {
+                return Ok((module, false));
+            }
+            draft.record(Record::ModuleAdded(added))?;
+            let module = modules::get(draft.index, &id)?;
+            Ok((module.ok_or_else(|| ResultsError::not_found("module", id))?, true))
+        })
     }
 
     /// The module with this id.
@@ -42,8 +54,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn module(&self, id: &str) -> Result<Option<Module>> {
-        let _ = id;
-        Err(self.unwritten())
+        self.read("reading a module", |index| modules::get(index, id))
     }
 
     /// The newest module with this name.
@@ -52,8 +63,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn module_named(&self, name: &str) -> Result<Option<Module>> {
-        let _ = name;
-        Err(self.unwritten())
+        self.read("reading a module", |index| modules::named(index, name))
     }
 
     /// Modules, newest first. Their numbers are [`Module::sequence`].
@@ -62,8 +72,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn modules(&self, page: Page) -> Result<Vec<Module>> {
-        let _ = page;
-        Err(self.unwritten())
+        self.read("listing modules", |index| modules::list(index, page))
     }
 
     /// A module's bytes.
@@ -72,8 +81,8 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if they are not those that were uploaded.
     pub fn module_bytes(&self, id: &str) -> Result<Option<Vec<u8>>> {
-        let _ = id;
-        Err(self.unwritten())
+        let Some(module) = self.module(id)? else { return Ok(None) };
+        self.blobs.bytes(&module.id, module.size).map(Some)
     }
 
     /// Forgets a module. Bundles that contain it keep their own copy.
@@ -82,7 +91,12 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`] if there is no such module.
     pub fn delete_module(&self, id: &str) -> Result<()> {
-        let _ = id;
-        Err(self.unwritten())
+        let id = id.to_owned();
+        self.change(move |draft| {
+            if modules::sequence(draft.index, &id)?.is_none() {
+                return Err(ResultsError::not_found("module", id).into());
+            }
+            draft.record(Record::ModuleDeleted { id }).map(drop)
+        })
     }
 }

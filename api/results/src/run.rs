@@ -6,10 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Results;
+use crate::blobs::Pin;
+use crate::committer::Draft;
 use crate::error::{Result, ResultsError};
+use crate::index::{Failure, campaigns, runs, worlds};
 use crate::log::LogFile;
 use crate::page::Page;
+use crate::record::{BlobRef, Json, LogSealed, Record, RunCreated, RunFinished, json};
 use crate::signature::Signature;
+use crate::spool::check_backend;
 
 /// What is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -242,8 +247,18 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`] if its campaign, or the world with its id, is not there.
     pub fn create_run(&self, run: NewRun) -> Result<Run> {
-        let _ = run;
-        Err(self.unwritten())
+        let request = json(&run.request)?;
+        self.change(move |draft| {
+            if let Some(campaign) = run.campaign
+                && !campaigns::exists(draft.index, campaign)?
+            {
+                return Err(ResultsError::not_found("campaign", campaign).into());
+            }
+            run.check(draft)?;
+            let id = draft.numbers.runs + 1;
+            draft.record(Record::RunCreated(run.into_created(id, request)))?;
+            Ok(runs::get(draft.index, id)?.ok_or_else(|| ResultsError::not_found("run", id))?)
+        })
     }
 
     /// Notes that a queued run goes on now, on the machine that `host` describes. Its member
@@ -253,8 +268,12 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`], and [`ResultsError::State`] if it is not queued.
     pub fn start_run(&self, id: u64, host: Value) -> Result<RunSummary> {
-        let _ = (id, host);
-        Err(self.unwritten())
+        let host = json(&host)?;
+        self.change(move |draft| {
+            check_step(draft, id, RunState::Running)?;
+            draft.record(Record::RunStarted { run: id, host })?;
+            expect(draft, id)
+        })
     }
 
     /// Notes that a run is over. The spools of the backends that it names become its logs first,
@@ -268,8 +287,30 @@ impl Results {
     /// [`ResultsError::NotFound`], and [`ResultsError::State`] if it is over already. After
     /// [`ResultsError::Full`] the spools are still there, and the call can be repeated.
     pub fn finish_run(&self, id: u64, finished: Finished) -> Result<RunSummary> {
-        let _ = (id, finished);
-        Err(self.unwritten())
+        finished.check()?;
+        let result = json(&finished.result)?;
+        // Looked at first, so that nothing is sealed in vain, and decided below.
+        match self.read("reading a run", |index| runs::status(index, id))? {
+            None => return Err(ResultsError::not_found("run", id)),
+            Some(status) => check_state(id, status.state, finished.state)?,
+        }
+        let mut pins = Vec::with_capacity(finished.logs.len());
+        let mut logs = Vec::with_capacity(finished.logs.len());
+        for log in finished.logs {
+            let (pin, _) = self.spools.seal(&self.blobs, id, &log.backend)?;
+            logs.push(log.into_sealed(pin.blob().clone()));
+            pins.push(pin);
+        }
+        let record = RunFinished {
+            run: id,
+            state: finished.state,
+            outcome: finished.outcome,
+            reason: finished.reason,
+            result,
+            signature: finished.signature,
+            logs,
+        };
+        self.record_end(pins, record)
     }
 
     /// The run with this number.
@@ -278,8 +319,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn run(&self, id: u64) -> Result<Option<Run>> {
-        let _ = id;
-        Err(self.unwritten())
+        self.read("reading a run", |index| runs::get(index, id))
     }
 
     /// Runs, newest first. Their numbers are their ids.
@@ -288,8 +328,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn runs(&self, filter: &RunFilter, page: Page) -> Result<Vec<RunSummary>> {
-        let _ = (filter, page);
-        Err(self.unwritten())
+        self.read("listing runs", |index| runs::list(index, filter, page))
     }
 
     /// The numbers of all queued runs, in the order in which they were put into the queue.
@@ -298,7 +337,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn queued_runs(&self) -> Result<Vec<u64>> {
-        Err(self.unwritten())
+        self.read("listing runs", |index| runs::in_state(index, RunState::Queued))
     }
 
     /// Forgets a run and its logs.
@@ -307,7 +346,99 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`], and [`ResultsError::InUse`] while it is queued or running.
     pub fn delete_run(&self, id: u64) -> Result<()> {
-        let _ = id;
-        Err(self.unwritten())
+        self.change(move |draft| {
+            let status =
+                runs::status(draft.index, id)?.ok_or_else(|| ResultsError::not_found("run", id))?;
+            if !status.state.is_over() {
+                let why = format!("it is {}", status.state);
+                return Err(ResultsError::InUse { what: "run", id: id.to_string(), why }.into());
+            }
+            draft.record(Record::RunDeleted { run: id, campaign: status.campaign }).map(drop)
+        })
     }
+
+    /// Notes that a run is over, whose logs are sealed, and removes its spools.
+    pub(crate) fn record_end(&self, logs: Vec<Pin<'_>>, record: RunFinished) -> Result<RunSummary> {
+        let id = record.run;
+        let summary = self.change_with(logs, move |draft| {
+            check_step(draft, id, record.state)?;
+            draft.record(Record::RunFinished(record))?;
+            expect(draft, id)
+        })?;
+        // The run is over all the same if this fails; the next opening sweeps them.
+        let _ = self.spools.remove(id);
+        Ok(summary)
+    }
+}
+
+impl NewRun {
+    /// Whether what it refers to is there.
+    pub(crate) fn check(&self, draft: &Draft<'_>) -> std::result::Result<(), Failure> {
+        if let Some(world) = &self.world_id
+            && worlds::sequence(draft.index, world)?.is_none()
+        {
+            return Err(ResultsError::not_found("world", world).into());
+        }
+        Ok(())
+    }
+
+    /// As a record, with the run's number and the text of its request.
+    pub(crate) fn into_created(self, run: u64, request: Json) -> RunCreated {
+        RunCreated {
+            run,
+            campaign: self.campaign,
+            restarted_from: self.restarted_from,
+            kind: self.kind,
+            world: self.world,
+            world_id: self.world_id,
+            request,
+        }
+    }
+}
+
+impl Finished {
+    fn check(&self) -> Result<()> {
+        if self.outcome.as_deref() == Some("") {
+            return Err(ResultsError::invalid("an outcome", "", "it is a word, or there is none"));
+        }
+        for (index, log) in self.logs.iter().enumerate() {
+            check_backend(&log.backend)?;
+            if self.logs[..index].iter().any(|other| other.backend == log.backend) {
+                let why = "there is one log of each backend";
+                return Err(ResultsError::invalid("a backend's name", &log.backend, why));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FinishedLog {
+    fn into_sealed(self, blob: BlobRef) -> LogSealed {
+        // JSON has no other numbers, and no time is less than none.
+        let seconds = if self.seconds.is_finite() { self.seconds.max(0.0) } else { 0.0 };
+        LogSealed {
+            backend: self.backend,
+            blob,
+            events: self.events,
+            seconds,
+            instructions: self.instructions,
+            complete: self.complete,
+        }
+    }
+}
+
+/// Whether a run may take a step, as a draft has it.
+fn check_step(draft: &Draft<'_>, id: u64, wanted: RunState) -> std::result::Result<(), Failure> {
+    let status =
+        runs::status(draft.index, id)?.ok_or_else(|| ResultsError::not_found("run", id))?;
+    Ok(check_state(id, status.state, wanted)?)
+}
+
+fn check_state(run: u64, state: RunState, wanted: RunState) -> Result<()> {
+    if state.may_become(wanted) { Ok(()) } else { Err(ResultsError::State { run, state, wanted }) }
+}
+
+/// The run, which must be there.
+fn expect(draft: &Draft<'_>, id: u64) -> std::result::Result<RunSummary, Failure> {
+    Ok(runs::summary(draft.index, id)?.ok_or_else(|| ResultsError::not_found("run", id))?)
 }

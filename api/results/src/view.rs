@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Results;
 use crate::campaign::Counts;
-use crate::error::{Result, ResultsError};
+use crate::error::Result;
+use crate::index::{divergences, runs, statistics};
 use crate::page::Page;
 use crate::signature::Signature;
 
@@ -95,38 +96,49 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// [`ResultsError::Damaged`] if the index is.
+    /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
     pub fn divergences(&self, page: Page) -> Result<Vec<Divergence>> {
-        let _ = page;
-        Err(self.unwritten())
+        self.read("listing divergences", |index| divergences::list(index, page))
     }
 
     /// The divergence whose signature has this id.
     ///
     /// # Errors
     ///
-    /// [`ResultsError::Damaged`] if the index is.
+    /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
     pub fn divergence(&self, id: &str) -> Result<Option<Divergence>> {
-        let _ = id;
-        Err(self.unwritten())
+        self.read("reading a divergence", |index| divergences::get(index, id))
     }
 
     /// The store in numbers.
     ///
     /// # Errors
     ///
-    /// [`ResultsError::Damaged`] if the index is.
+    /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
     pub fn statistics(&self) -> Result<Statistics> {
-        Err(self.unwritten())
+        let (totals, runs) = self.read("counting", |index| {
+            Ok((statistics::totals(index)?, statistics::all_runs(index)?))
+        })?;
+        Ok(Statistics {
+            modules: totals.modules,
+            worlds: totals.worlds,
+            campaigns: totals.campaigns,
+            runs,
+            divergences: totals.divergences,
+            disk: DiskUse {
+                blobs: totals.blob_bytes,
+                journal: self.committer.journal_bytes(),
+                index: self.place.size()?,
+            },
+        })
     }
 
     /// The last `limit` finished runs of the worlds with this name, the oldest first.
     ///
     /// # Errors
     ///
-    /// [`ResultsError::Damaged`] if the index is.
+    /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
     pub fn history(&self, world: &str, limit: usize) -> Result<Vec<HistoryEntry>> {
-        let _ = (world, limit);
-        Err(self.unwritten())
+        self.read("reading a history", |index| runs::history(index, world, limit))
     }
 }

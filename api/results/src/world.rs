@@ -5,7 +5,13 @@ use serde_json::Value;
 
 use crate::Results;
 use crate::error::{Result, ResultsError};
+use crate::hex;
+use crate::index::worlds;
 use crate::page::Page;
+use crate::record::{Record, WorldAdded, json};
+
+/// Digits of an id.
+const ID_DIGITS: usize = 32;
 
 /// A world to keep.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +59,29 @@ impl Results {
     /// [`ResultsError::Invalid`] if the id is not 32 hexadecimal digits, [`ResultsError::Full`],
     /// and failures of the file system.
     pub fn add_world(&self, world: NewWorld<'_>) -> Result<(World, bool)> {
-        let _ = world;
-        Err(self.unwritten())
+        if !hex::is(&world.id, ID_DIGITS) {
+            let why = "it is 32 hexadecimal digits in lower case";
+            return Err(ResultsError::invalid("a world's id", &world.id, why));
+        }
+        let about = json(&world.about)?;
+        let pin = self.blobs.put(world.bundle)?;
+        let added = WorldAdded {
+            id: world.id,
+            name: world.name,
+            domains: world.domains,
+            blob: pin.blob().clone(),
+            about,
+            source: world.source,
+        };
+        self.change_with(vec![pin], move |draft| {
+            let id = added.id.clone();
+            if let Some(world) = worlds::get(draft.index, &id)? {
+                return Ok((world, false));
+            }
+            draft.record(Record::WorldAdded(added))?;
+            let world = worlds::get(draft.index, &id)?;
+            Ok((world.ok_or_else(|| ResultsError::not_found("world", id))?, true))
+        })
     }
 
     /// The world with this id.
@@ -63,8 +90,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn world(&self, id: &str) -> Result<Option<World>> {
-        let _ = id;
-        Err(self.unwritten())
+        self.read("reading a world", |index| worlds::get(index, id))
     }
 
     /// The newest world with this name.
@@ -73,8 +99,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn world_named(&self, name: &str) -> Result<Option<World>> {
-        let _ = name;
-        Err(self.unwritten())
+        self.read("reading a world", |index| worlds::named(index, name))
     }
 
     /// Worlds, newest first. Their numbers are [`World::sequence`].
@@ -83,8 +108,7 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if the index is.
     pub fn worlds(&self, page: Page) -> Result<Vec<World>> {
-        let _ = page;
-        Err(self.unwritten())
+        self.read("listing worlds", |index| worlds::list(index, page))
     }
 
     /// A world's bundle, as it was given.
@@ -93,8 +117,8 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if it is not the one that was given.
     pub fn world_bundle(&self, id: &str) -> Result<Option<Vec<u8>>> {
-        let _ = id;
-        Err(self.unwritten())
+        let bundle = self.read("reading a world", |index| worlds::bundle(index, id))?;
+        bundle.map(|(hash, size)| self.blobs.bytes(&hash, size)).transpose()
     }
 
     /// Forgets a world. Its runs stay.
@@ -104,7 +128,16 @@ impl Results {
     /// [`ResultsError::NotFound`] if there is no such world, [`ResultsError::InUse`] while a run
     /// of it is queued or running.
     pub fn delete_world(&self, id: &str) -> Result<()> {
-        let _ = id;
-        Err(self.unwritten())
+        let id = id.to_owned();
+        self.change(move |draft| {
+            if worlds::sequence(draft.index, &id)?.is_none() {
+                return Err(ResultsError::not_found("world", id).into());
+            }
+            if let Some(run) = worlds::user(draft.index, &id)? {
+                let why = format!("run {run} of it is queued or running");
+                return Err(ResultsError::InUse { what: "world", id, why }.into());
+            }
+            draft.record(Record::WorldDeleted { id }).map(drop)
+        })
     }
 }
