@@ -28,6 +28,18 @@ pub enum Outcome {
     Skipped,
 }
 
+impl Outcome {
+    /// The word that reports call it by.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Agree => "agree",
+            Self::Diverge => "diverge",
+            Self::Poisoned => "poisoned",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// What became of one backend in a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BackendRun {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind, Log};
-use crate::exit::{End, KillReason, exception_name};
+use crate::exit::{End, Exited, KillReason, exception_name};
 use crate::registers::{GENERAL_NAMES, Registers};
 use crate::world::World;
 
@@ -120,6 +120,14 @@ impl RunReport {
     /// The domain of this name.
     pub fn domain(&self, name: &str) -> Option<&DomainReport> {
         self.domains.iter().find(|domain| domain.name == name)
+    }
+
+    /// Whether the run ended as the world expects; if it expects nothing, with 0 everywhere.
+    pub fn went_well(&self, world: &World) -> bool {
+        let well = |end: &End| matches!(end, End::Exit(Exited { value: 0 }));
+        let expects = !world.expect.is_empty();
+        let ended_well = || self.domains.iter().filter_map(DomainReport::end).all(well);
+        self.unmet(world).is_empty() && (expects || ended_well())
     }
 
     /// What a world's expectations do not find here, a line each.
