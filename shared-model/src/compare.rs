@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ThreadId;
 use crate::event::{Event, EventKind, Log};
@@ -30,7 +30,8 @@ pub use outcomes::compare_outcomes;
 use stopped::{Side, Stopped};
 
 /// The result of comparing two logs.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Verdict {
     /// Every comparable event is equal.
@@ -50,7 +51,8 @@ pub enum Verdict {
 }
 
 /// The first difference between two runs.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Divergence {
     /// How many comparable events are equal before it.
     pub index: usize,
