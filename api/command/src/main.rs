@@ -105,7 +105,6 @@ enum Command {
     Worker,
 }
 
-
 fn main() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let output = Output::new(common.format, common.color);
