@@ -162,7 +162,8 @@ fn case_watched(
         let result = match available {
             Ok(()) => {
                 let schedule = schedule_of_one(bundle, *backend, schedule, logs.first());
-                let observer = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
+                let observer =
+                    observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
                 let never = Cancel::default();
                 Some(run_watched(bundle, *backend, timeout, schedule, &never, observer))
             }

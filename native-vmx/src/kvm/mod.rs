@@ -20,6 +20,7 @@ mod vcpu;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
+use std::sync::OnceLock;
 
 use kvm_bindings::{
     KVM_API_VERSION, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_SYNC_MMU, KVM_CAP_SYNC_REGS,
@@ -64,11 +65,11 @@ pub struct NativeArch {
     /// Entries of processors whose threads are gone.
     entries_before: u64,
     run_page_size: usize,
-    kvm: Kvm,
+    kvm: &'static Kvm,
 }
 
 impl NativeArch {
-    /// Opens `/dev/kvm`.
+    /// A machine without domains. `/dev/kvm` is opened if nothing in this process has done so before.
     ///
     /// # Errors
     /// [`Unavailable`], which says what is missing and what to do about it.
@@ -185,7 +186,7 @@ impl Arch for NativeArch {
     }
 
     fn domain_create(&mut self, domain: DomainId) -> Result<(), ArchError> {
-        let space = Space::new(&self.kvm).map_err(|e| host("make a virtual machine", e))?;
+        let space = Space::new(self.kvm).map_err(|e| host("make a virtual machine", e))?;
         self.spaces.insert(domain, space);
         Ok(())
     }
@@ -323,8 +324,13 @@ const NEEDED: [(u32, &str, u32, &str); 5] = [
     (KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, "registers"),
 ];
 
-/// Opens KVM and checks that all of [`NEEDED`] is there.
-fn open() -> Result<Kvm, Unavailable> {
+/// `/dev/kvm`, opened once in a process: one that has shut itself in afterwards can still make
+/// virtual machines. A failure is not remembered, because somebody may do something about it.
+fn device() -> Result<&'static Kvm, Unavailable> {
+    static DEVICE: OnceLock<Kvm> = OnceLock::new();
+    if let Some(kvm) = DEVICE.get() {
+        return Ok(kvm);
+    }
     let kvm = Kvm::new().map_err(|error| {
         let error = io::Error::from(error);
         match error.kind() {
@@ -337,6 +343,12 @@ fn open() -> Result<Kvm, Unavailable> {
             _ => Unavailable::Open(error.to_string()),
         }
     })?;
+    Ok(DEVICE.get_or_init(|| kvm))
+}
+
+/// The device, after a check that all of [`NEEDED`] is there.
+fn open() -> Result<&'static Kvm, Unavailable> {
+    let kvm = device()?;
     let found = kvm.get_api_version();
     if found != KVM_API_VERSION.cast_signed() {
         return Err(Unavailable::ApiVersion { found });

@@ -21,7 +21,7 @@ use shared_model::registers::{Registers, SystemRegisters};
 use shared_model::rights::Rights;
 
 use super::reset::Ring;
-use super::{NativeArch, broken, open};
+use super::{NativeArch, broken, device};
 use crate::report::{Capability, HostClass, HostReport, Measured, Unavailable};
 
 /// Times each thing is measured; the best counts, because a shared host only ever adds.
@@ -47,12 +47,12 @@ pub fn probe() -> HostReport {
         }
         Err(unavailable) => (HostClass::Absent, unavailable.to_string(), None),
     };
-    let kvm = Kvm::new().ok();
+    let kvm = device().ok();
     HostReport {
         class,
         reason,
-        kvm_api_version: kvm.as_ref().map(Kvm::get_api_version),
-        capabilities: kvm.as_ref().map(capabilities).unwrap_or_default(),
+        kvm_api_version: kvm.map(Kvm::get_api_version),
+        capabilities: kvm.map(capabilities).unwrap_or_default(),
         processor_vendor: vendor,
         processor_model: model,
         kernel: kernel.trim().to_owned(),
@@ -124,7 +124,6 @@ const TASK: u64 = 0x20_3000;
 const EXCEPTIONS: u64 = 0x20_4000;
 
 fn measure() -> Result<Measured, Unavailable> {
-    open()?;
     let mut arch = NativeArch::new()?;
     let system = build(&mut arch).map_err(|error| broken("a small machine fails", error))?;
     for (thread, ring) in [(LEVEL_3, Ring::Three), (LEVEL_0, Ring::Zero)] {

@@ -16,13 +16,14 @@ use lcd::differential::comparison;
 use lcd::model::bundle::Bundle;
 use lcd::model::compare::{Verdict, compare};
 use lcd::model::domain::ThreadId;
-use lcd::model::event::{EventKind, Log};
+use lcd::model::event::{Event, EventKind, Log, LogHeader};
 use lcd::model::exit::{End, KillReason};
 use lcd::model::microkernel::exit_order;
 use lcd::model::report::RunReport;
 use lcd::model::session::{Progress, Request, Session};
 use lcd::model::world::World;
-use lcd::parallel::{Cancel, run_on};
+use lcd::parallel::{Cancel, run_on, run_on_observed};
+use lcd::{Backend, BackendError, Observer, Run};
 use machine::Threaded;
 use native_vmx::NativeArch;
 use wasm_sim::SimArch;
@@ -259,5 +260,45 @@ fn a_panic_of_the_machine_ends_the_run_and_goes_on_in_the_caller() {
         let message = payload.downcast_ref::<&str>().expect("a panic with a constant message");
         assert_eq!(*message, "the test asked for this");
         assert!(start.elapsed() < LIMIT / 2, "nobody waited for the limit");
+    }
+}
+
+/// Collects a run's events, slowly at first.
+#[derive(Default)]
+struct Collector {
+    pieces: usize,
+    events: Vec<Event>,
+    ended: bool,
+}
+
+impl Observer for Collector {
+    fn started(&mut self, _: Backend, header: &LogHeader) {
+        assert_eq!(header.schedule, lcd::model::microkernel::Schedule::Parallel);
+    }
+
+    fn events(&mut self, _: Backend, events: &[Event]) {
+        assert!(!self.ended && !events.is_empty());
+        if self.pieces < 3 {
+            // Meanwhile the threads run on.
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.pieces += 1;
+        self.events.extend_from_slice(events);
+    }
+
+    fn ended(&mut self, _: Backend, result: Result<&Run, &BackendError>) {
+        self.ended = result.is_ok();
+    }
+}
+
+#[test]
+fn who_watches_is_told_all_of_the_log() {
+    let _watchdog = Watchdog::new("watching");
+    for name in ["parallel-calls", "parallel-kill", "parallel-rings"] {
+        let mut collector = Collector::default();
+        let (bundle, never) = (bundled(name), Cancel::default());
+        let run = run_on_observed(Threaded::new(), &bundle, LIMIT, &never, &mut collector);
+        assert!(collector.ended && collector.events == run.expect("it runs").log.events);
+        println!("{name}: {} events in {} pieces", collector.events.len(), collector.pieces);
     }
 }
