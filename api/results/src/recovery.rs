@@ -16,6 +16,7 @@ use crate::index::{Failure, Opened, Place, runs, statistics};
 use crate::journal::{Journal, Scan};
 use crate::lock::Lock;
 use crate::record::{Line, LogSealed, Record, RunFinished, json};
+use crate::reserve::Reserve;
 use crate::run::RunState;
 use crate::spool::Spools;
 
@@ -96,6 +97,7 @@ impl Results {
             place,
             blobs: Blobs::open(&store)?,
             spools: Spools::open(&store)?,
+            reserve: Reserve::new(Arc::clone(&store)),
             store,
             _lock: lock,
         };
