@@ -65,9 +65,10 @@ pub use world::{NewWorld, World};
 /// A store that is open.
 #[derive(Debug)]
 pub struct Results {
-    // Dropped in this order: the lock goes last.
-    committer: Committer,
+    // Dropped in this order: of the index's connections the one that writes goes last, because
+    // it can tidy up, and the lock goes after everything.
     readers: Readers,
+    committer: Committer,
     place: Arc<Place>,
     blobs: Blobs,
     spools: Spools,
