@@ -101,6 +101,8 @@ impl Results {
             store,
             _lock: lock,
         };
+        // First what is half written: its names are used again.
+        recovery.swept += results.blobs.sweep_temporary()?;
         results.interrupt(&mut recovery)?;
         results.sweep(&mut recovery)?;
         Ok((results, recovery))
@@ -144,7 +146,6 @@ impl Results {
     /// Removes files that nothing names. Where the journal is damaged it may be that which named
     /// them, so then they stay.
     fn sweep(&self, recovery: &mut Recovery) -> Result<()> {
-        recovery.swept += self.blobs.sweep_temporary()?;
         if recovery.damaged.is_empty() {
             recovery.swept += self.spools.remove_all()?;
             recovery.swept += self.remove_unnamed(&self.blobs.list()?)?;
