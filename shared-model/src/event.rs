@@ -10,19 +10,21 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::abi::{Hypercall, Received, Status, utcb};
-use crate::address::{Frame, GuestPhysical, GuestVirtual};
-use crate::capability::{Object, SpaceId};
+use crate::address::{Frame, GuestPhysical, GuestVirtual, PAGE_SIZE};
+use crate::capability::{Object, Slot, SpaceId};
 use crate::domain::{DomainId, ThreadId};
 use crate::exit::{End, KillReason};
 use crate::microkernel::Schedule;
 use crate::registers::Registers;
 use crate::rights::Rights;
+use crate::space::Mapping;
 
 /// Version of the log's format. A reader refuses another.
 pub const LOG_VERSION: u32 = 1;
 
 /// One observation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Event {
     /// The domain it is about.
     pub domain: DomainId,
@@ -36,6 +38,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// A domain came into being.
@@ -61,6 +64,13 @@ pub enum EventKind {
         module: String,
         /// Why, and what to do.
         error: String,
+    },
+    /// A domain got the pages it is built from, and its initial thread.
+    Built {
+        /// The thread.
+        initial: ThreadId,
+        /// The pages, in the order of their addresses. A host domain has none.
+        pages: Vec<PageRange>,
     },
     /// A thread may run from now on.
     ThreadStarted,
@@ -123,6 +133,7 @@ pub enum EventKind {
     /// A notification, or one side's doorbell of a channel, was signalled.
     Signalled {
         /// Which one.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
         object: Object,
         /// For a channel, the side that hears it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +145,16 @@ pub enum EventKind {
     ThreadCreated {
         /// Its number within the domain.
         index: u32,
+        /// The thread.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        created: Option<ThreadId>,
+        /// Whether it is suspended, until somebody resumes it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        suspended: bool,
+        /// Pages that the domain got for it, as for those it is built from. None where there was a
+        /// thread with this number before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pages: Vec<PageRange>,
     },
     /// A thread was suspended.
     ThreadSuspended {
@@ -190,7 +211,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,
     },
-    /// A page appeared in the domain's guest-physical space after it was built.
+    /// A page appeared in a window of the domain's guest-physical space.
     Mapped {
         /// Where.
         page: GuestPhysical,
@@ -198,6 +219,9 @@ pub enum EventKind {
         frame: Frame,
         /// With which rights.
         rights: Rights,
+        /// The slot of the capability under which it is mapped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<u64>,
     },
     /// A page disappeared from it.
     Unmapped {
@@ -206,33 +230,60 @@ pub enum EventKind {
         /// The frame.
         frame: Frame,
     },
-    /// A capability came into a slot of the domain.
+    /// A capability came into a slot of the domain, or of a thread of it.
     CapabilityAdded {
+        /// Whose slot, if not the domain's own: a thread's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        space: Option<SpaceId>,
         /// The slot.
         slot: u64,
         /// What it names.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
         object: Object,
         /// What it allows.
         rights: Rights,
         /// Its badge.
         #[serde(default, skip_serializing_if = "is_zero")]
         badge: u64,
+        /// The capability that it is derived from; none if it is an original. The host's own, and
+        /// a thread's right to be answered, are told of only here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Slot>,
     },
-    /// A capability left a slot. The domain is the one whose slot it was.
+    /// A capability left a slot. The domain is the one whose slot it was, or whose thread's; of the
+    /// host's slots, only those of its capabilities to domains are told of, which then are these.
+    /// Capabilities that were derived from it are now derived from what it was derived from,
+    /// unless the event says otherwise.
     CapabilityRemoved {
-        /// Whose slot: its own space, or the pages it was built from.
+        /// Whose slot: the domain's own space, a thread's, or the host's.
         space: SpaceId,
         /// The slot.
         slot: u64,
         /// What it named.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
         object: Object,
+        /// The domain's slot that it was moved to, with all that is derived from it. That slot's
+        /// own event is the next.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moved_to: Option<u64>,
+        /// The capability that those derived from it are derived from now: the one that is being
+        /// revoked, where a revoke leaves some alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heir: Option<Slot>,
+    },
+    /// An original capability became one that is derived from another of the domain.
+    CapabilityDerived {
+        /// The slot.
+        slot: u64,
+        /// The slot of the one that it is derived from now.
+        from: u64,
     },
     /// The event's domain held memory that the host lent, and now no domain does.
     LentReturned {
         /// The memory's first frame.
         memory: Frame,
     },
-    /// The thread will not run any more.
+    /// The thread will not run any more, and its own slots are gone.
     Ended {
         /// How.
         end: End,
@@ -279,6 +330,51 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// Adjacent pages of a guest-physical space that lead to adjacent frames, with the same rights.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PageRange {
+    /// The first page.
+    pub page: GuestPhysical,
+    /// The frame that it leads to.
+    pub frame: Frame,
+    /// How many pages.
+    pub pages: u64,
+    /// What the mapping allows.
+    pub rights: Rights,
+}
+
+impl PageRange {
+    /// Whether a page is the next of the range.
+    pub(crate) fn goes_on_with(&self, page: GuestPhysical, to: Mapping) -> bool {
+        let next_page =
+            self.pages.checked_mul(PAGE_SIZE).and_then(|size| self.page.0.checked_add(size));
+        next_page == Some(page.0)
+            && u64::from(self.frame.0).checked_add(self.pages) == Some(to.frame.0.into())
+            && self.rights == to.rights
+    }
+
+    /// As few ranges as these pages make, which are in the order of their addresses.
+    pub(crate) fn of(pages: impl IntoIterator<Item = (GuestPhysical, Mapping)>) -> Vec<Self> {
+        let mut ranges: Vec<Self> = Vec::new();
+        for (page, to) in pages {
+            match ranges.last_mut() {
+                Some(last) if last.goes_on_with(page, to) => last.pages += 1,
+                _ => {
+                    let Mapping { frame, rights } = to;
+                    ranges.push(Self { page, frame, pages: 1, rights });
+                }
+            }
+        }
+        ranges
+    }
+}
+
 impl EventKind {
     /// The word that the log calls it by.
     pub const fn word(&self) -> &'static str {
@@ -287,6 +383,7 @@ impl EventKind {
             Self::DomainNamed { .. } => "domain_named",
             Self::Loaded { .. } => "loaded",
             Self::LoadFailed { .. } => "load_failed",
+            Self::Built { .. } => "built",
             Self::ThreadStarted => "thread_started",
             Self::Call { .. } => "call",
             Self::Return { .. } => "return",
@@ -307,6 +404,7 @@ impl EventKind {
             Self::Unmapped { .. } => "unmapped",
             Self::CapabilityAdded { .. } => "capability_added",
             Self::CapabilityRemoved { .. } => "capability_removed",
+            Self::CapabilityDerived { .. } => "capability_derived",
             Self::LentReturned { .. } => "lent_returned",
             Self::Ended { .. } => "ended",
             Self::DomainDestroyed => "domain_destroyed",
@@ -339,6 +437,8 @@ impl EventKind {
 
 /// The first 16 bytes of a SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
 pub struct Digest([u8; 16]);
 
 impl Digest {
@@ -381,6 +481,7 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// The first line of a log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LogHeader {
     /// [`LOG_VERSION`].
     pub lcd_log: u32,

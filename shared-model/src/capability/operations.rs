@@ -213,7 +213,7 @@ impl Capabilities {
         self.unfinished.forget(id, self.forest.node(id).parent);
         self.vacate(seat);
         let last = self.forest.remove(id);
-        Removed { slot, capability, last }
+        Removed { slot, capability, last, heir: None }
     }
 
     /// Puts a node into a slot that is empty.

@@ -119,13 +119,15 @@ impl Capabilities {
             } else {
                 // Its children that are left are kept. They go to the start of the list, where
                 // this revoke has been already.
+                let above = self.forest.node(at).parent;
+                let keeps_any = self.forest.node(at).first_child != NONE;
+                let heir = (keeps_any && above != root).then_some(slot);
                 while let Some(kept) = some(self.forest.node(at).first_child) {
                     self.forest.unlink(kept);
                     self.forest.link(kept, root);
                 }
-                let above = self.forest.node(at).parent;
                 next = some(self.forest.node(at).next);
-                removed.push(self.remove_leaf(at));
+                removed.push(Removed { heir, ..self.remove_leaf(at) });
                 at = above;
             }
         }

@@ -95,11 +95,18 @@ fn killed() -> EventKind {
 }
 
 fn holds(object: Object) -> EventKind {
-    EventKind::CapabilityAdded { slot: 1, object, rights: Rights::ALL, badge: 0 }
+    EventKind::CapabilityAdded {
+        space: None,
+        slot: 1,
+        object,
+        rights: Rights::ALL,
+        badge: 0,
+        from: None,
+    }
 }
 
 fn mapped(rights: Rights) -> EventKind {
-    EventKind::Mapped { page: GuestPhysical(0x4000_0000), frame: Frame(9), rights }
+    EventKind::Mapped { page: GuestPhysical(0x4000_0000), frame: Frame(9), rights, slot: None }
 }
 
 fn memory(byte: u8) -> EventKind {

@@ -232,7 +232,7 @@ impl<A: Arch> Microkernel<A> {
         self.note_place(slot);
         for page in 0..self.block_pages(block) as usize {
             let frame = self.blocks[&block].frames[page];
-            self.record_mapped(domain, nth(at, page), Mapping { frame, rights });
+            self.record_mapped(domain, nth(at, page), Mapping { frame, rights }, slot.number);
         }
         Ok(())
     }

@@ -157,11 +157,8 @@ impl<A: Arch> Microkernel<A> {
         let thread = self.load_module(domain, &plan.module, plan.call.as_deref(), &plan.args)?;
         self.thread_mut(thread).kill_after = plan.kill_after;
         for plan in &plan.threads {
-            let thread = self.add_world_thread(domain, &plan.call, &plan.args)?;
-            let state = self.thread_mut(thread);
-            state.kill_after = plan.kill_after;
-            // It starts with its domain, and then is as if somebody had suspended it.
-            state.paused = !plan.start;
+            let thread = self.add_world_thread(domain, &plan.call, &plan.args, !plan.start)?;
+            self.thread_mut(thread).kill_after = plan.kill_after;
         }
         Ok(domain)
     }

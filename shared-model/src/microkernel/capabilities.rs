@@ -19,6 +19,15 @@ pub(super) const PAGES_BATCH: u64 = 4 * BLOCK_PAGES_MAX;
 /// Capabilities that are removed before it looks how many pages that meant.
 pub(super) const AT_ONCE: usize = 64;
 
+/// What becomes of the capabilities derived from one that leaves its slot.
+#[derive(Clone, Copy)]
+enum Successor {
+    /// It only goes to another slot of the same domain, and they stay with it.
+    MovedTo(u64),
+    /// They are derived from this one now, without one from what it was derived from.
+    Heir(Option<Slot>),
+}
+
 impl<A: Arch> Microkernel<A> {
     pub(super) fn cap_delete(&mut self, request: &Request) -> Answer {
         let slot = self.slot_argument(request, 0)?;
@@ -135,7 +144,7 @@ impl<A: Arch> Microkernel<A> {
             }
             return Err(error.into());
         }
-        self.note_left(from, removed);
+        self.note_left(from, removed, Successor::MovedTo(to.number));
         self.note_added(to);
         self.cancel_waits_through(from);
         self.device_capability_moved(from, to);
@@ -146,6 +155,8 @@ impl<A: Arch> Microkernel<A> {
     pub(super) fn cap_derive(&mut self, request: &Request) -> Answer {
         let (slot, under) = (self.slot_argument(request, 0)?, self.slot_argument(request, 1)?);
         self.capabilities.derive(slot, under)?;
+        let derived = EventKind::CapabilityDerived { slot: slot.number, from: under.number };
+        self.record(request.domain, None, derived);
         Ok(Outcome::Done)
     }
 
@@ -293,7 +304,7 @@ impl<A: Arch> Microkernel<A> {
     /// it stops, and with the last capability the object goes. A domain that has lost its last
     /// capability is only added to the orphans.
     pub(super) fn settle(&mut self, removed: Removed) {
-        let Removed { slot, capability, last } = removed;
+        let Removed { slot, capability, last, .. } = removed;
         match capability.mapped {
             #[cfg(test)]
             _ if self.broken == super::tests::Broken::KeepsMapping => {}
@@ -329,37 +340,53 @@ impl<A: Arch> Microkernel<A> {
                 self.refund(holder, Resource::Capabilities, 1);
             }
         }
-        self.note_left(removed.slot, removed.capability);
+        self.note_left(removed.slot, removed.capability, Successor::Heir(removed.heir));
     }
 
     /// A capability has left a slot.
-    fn note_left(&mut self, slot: Slot, capability: Capability) {
+    fn note_left(&mut self, slot: Slot, capability: Capability, successor: Successor) {
         let object = capability.object;
         self.holders.remove(&(object, slot));
         self.devices.ports_left(slot, &capability);
         self.stop_revoking(slot);
         self.unbind_faults_through(slot);
         self.unbind_thread_through(slot, capability);
-        if let SpaceId::Domain(holder) = slot.space {
-            let removed =
-                EventKind::CapabilityRemoved { space: slot.space, slot: slot.number, object };
-            #[cfg(test)]
-            if self.broken == super::tests::Broken::LogsNoRemoval {
-                return;
-            }
-            self.record(holder, None, removed);
+        #[cfg(test)]
+        if self.broken == super::tests::Broken::LogsNoRemoval {
+            return;
+        }
+        self.record_left(slot, object, successor);
+    }
+
+    /// Tells of a capability that has left a slot.
+    fn record_left(&mut self, slot: Slot, object: Object, successor: Successor) {
+        let Some(holder) = self.holder_of(slot.space, object) else { return };
+        let (moved_to, heir) = match successor {
+            Successor::MovedTo(number) => (Some(number), None),
+            Successor::Heir(heir) => (None, heir),
+        };
+        let (space, slot) = (slot.space, slot.number);
+        let removed = EventKind::CapabilityRemoved { space, slot, object, moved_to, heir };
+        self.record(holder, None, removed);
+    }
+
+    /// The domain whose event it is that something came into a space or left it, if it is one. What
+    /// the host has is told of only where something is derived from it, and goes after all that;
+    /// but a domain's end begins with the host's capability to it.
+    fn holder_of(&self, space: SpaceId, object: Object) -> Option<DomainId> {
+        match (space, object) {
+            (SpaceId::Domain(domain), _) => Some(domain),
+            (SpaceId::Thread(thread), _) => Some(self.thread(thread).domain),
+            (SpaceId::Host, Object::Domain(domain) | Object::HostDomain(domain)) => Some(domain),
+            (SpaceId::Host | SpaceId::Boot(_), _) => None,
         }
     }
 
     /// A capability has come into a slot.
     pub(super) fn note_added(&mut self, slot: Slot) {
-        let (SpaceId::Domain(domain), Ok(capability)) =
-            (slot.space, self.capabilities.lookup(slot))
-        else {
-            return;
-        };
+        let Ok(capability) = self.capabilities.lookup(slot) else { return };
         self.devices.ports_added(slot, &capability);
-        let Capability { object, rights, badge, .. } = capability;
+        let object = capability.object;
         if matches!(
             object,
             Object::Endpoint(_) | Object::Notification(_) | Object::Channel(_) | Object::Lent(_)
@@ -370,8 +397,18 @@ impl<A: Arch> Microkernel<A> {
             self.holders.insert((object, slot));
         }
         self.note_place(slot);
-        let added = EventKind::CapabilityAdded { slot: slot.number, object, rights, badge };
-        self.record(domain, None, added);
+        self.record_added(slot, capability);
+    }
+
+    /// Tells of a capability that has come into a slot of a domain or a thread.
+    pub(super) fn record_added(&mut self, slot: Slot, capability: Capability) {
+        let Capability { object, rights, badge, .. } = capability;
+        let Some(holder) = self.holder_of(slot.space, object) else { return };
+        let from = self.capabilities.parent(slot).ok().flatten();
+        let space = Some(slot.space).filter(|&space| space != SpaceId::Domain(holder));
+        let slot = slot.number;
+        let added = EventKind::CapabilityAdded { space, slot, object, rights, badge, from };
+        self.record(holder, None, added);
     }
 
     /// The last capability to an object is gone.

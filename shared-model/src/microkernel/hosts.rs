@@ -149,6 +149,7 @@ impl<A: Arch> Microkernel<A> {
         let state = self.domains.get_mut(&domain).expect("it was just created");
         state.threads.push(id);
         state.state = DomainState::Configured;
+        self.record_built(domain, id);
         Ok(id)
     }
 

@@ -231,7 +231,8 @@ impl<A: Arch> Microkernel<A> {
         let rights = state.reply_rights;
         let to = self.reply_slot(receiver);
         // An earlier call that was given up has left this place empty.
-        self.capabilities.copy(root, to, rights, None).expect("a receiver has room for a reply");
+        let copied = self.capabilities.copy(root, to, rights, None);
+        self.record_added(to, copied.expect("a receiver has room for a reply"));
     }
 
     /// Slot 2 of a thread: the right to answer the call it received last.

@@ -196,6 +196,7 @@ impl<A: Arch> Microkernel<A> {
                 EventKind::Loaded { module: image.name.clone(), digest: image_digest(image) };
             self.record(domain, None, loaded);
         }
+        self.record_built(domain, thread);
         let state = self.domains.get_mut(&domain).expect("its state was just checked");
         state.program = Some(program);
         state.home = Some(plan.home);
@@ -386,7 +387,7 @@ impl<A: Arch> Microkernel<A> {
         self.forget_call(thread);
         let (removed, _) = self.capabilities.close(SpaceId::Thread(thread), usize::MAX);
         // Nothing in a thread's own space is mapped, on an account or the last of its object but
-        // the thread's own right to be answered.
+        // the thread's own right to be answered. That it ended says that they are gone.
         drop(removed);
     }
 

@@ -3,6 +3,7 @@
 //! The order within an operation: first the model's tables, then the backend's mapping, then
 //! the event. A backend's mapping is gone before the capability operation returns.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -10,10 +11,10 @@ use alloc::vec::Vec;
 use super::Microkernel;
 use crate::address::{Frame, GuestPhysical, PAGE_SIZE};
 use crate::arch::{Arch, ArchError};
-use crate::capability::{Object, Place, Slot, SpaceId, cptr};
+use crate::capability::{Capability, Object, Place, Slot, SpaceId, cptr};
 use crate::construct::{Blueprint, PlannedPage};
-use crate::domain::{DomainId, LifecycleError};
-use crate::event::EventKind;
+use crate::domain::{DomainId, LifecycleError, ThreadId};
+use crate::event::{EventKind, PageRange};
 use crate::layout;
 use crate::rights::Rights;
 use crate::space::Mapping;
@@ -130,9 +131,40 @@ impl<A: Arch> Microkernel<A> {
         }
     }
 
-    pub(super) fn record_mapped(&mut self, domain: DomainId, page: GuestPhysical, to: Mapping) {
+    /// Tells of a page that was mapped under the capability in a slot of its domain.
+    pub(super) fn record_mapped(
+        &mut self,
+        domain: DomainId,
+        page: GuestPhysical,
+        to: Mapping,
+        slot: u64,
+    ) {
         let Mapping { frame, rights } = to;
-        self.record(domain, None, EventKind::Mapped { page, frame, rights });
+        self.record(domain, None, EventKind::Mapped { page, frame, rights, slot: Some(slot) });
+    }
+
+    /// Tells what a domain was built from.
+    pub(super) fn record_built(&mut self, domain: DomainId, initial: ThreadId) {
+        // Somebody may have mapped pages in its windows before.
+        let space = self.domains[&domain].space.iter();
+        let pages = space.filter(|&(page, _)| layout::window_rights(page).is_none());
+        let pages = PageRange::of(pages);
+        self.record(domain, None, EventKind::Built { initial, pages });
+    }
+
+    /// The pages that are mapped under these capabilities of one space.
+    pub(super) fn pages_under(&self, slots: &[Slot]) -> Vec<PageRange> {
+        let page = |&slot: &Slot| match self.capabilities.lookup(slot) {
+            Ok(Capability {
+                object: Object::Page(frame),
+                rights,
+                mapped: Some(Place::Memory { page, .. }),
+                ..
+            }) => Some((page, Mapping { frame, rights })),
+            _ => None,
+        };
+        let pages: BTreeMap<_, _> = slots.iter().filter_map(page).collect();
+        PageRange::of(pages)
     }
 
     /// Bytes of a domain's memory, as far as it is mapped.

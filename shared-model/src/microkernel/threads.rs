@@ -79,8 +79,14 @@ impl<A: Arch> Microkernel<A> {
     }
 
     /// Gives a configured or running domain a further thread, with an area without anything of
-    /// whoever had it before. On a failure nothing has changed.
-    fn further_thread(&mut self, domain: DomainId) -> Result<ThreadId, LifecycleError> {
+    /// whoever had it before. On a failure nothing has changed. `paused` threads are as if somebody
+    /// had suspended them; `given` is what the domain has got for it already.
+    fn further_thread(
+        &mut self,
+        domain: DomainId,
+        paused: bool,
+        given: &[Slot],
+    ) -> Result<ThreadId, LifecycleError> {
         let state = self.domains.get(&domain).ok_or(LifecycleError::NoDomain(domain))?;
         let (DomainState::Configured | DomainState::Running, Some(home)) =
             (state.state, &state.home)
@@ -109,7 +115,11 @@ impl<A: Arch> Microkernel<A> {
                 self.write_physical(domain, page.at, &bytes);
             }
         }
-        self.record(domain, None, EventKind::ThreadCreated { index });
+        self.thread_mut(thread).paused = paused;
+        let pages = self.pages_under(&[given, &put].concat());
+        let created = Some(thread);
+        let event = EventKind::ThreadCreated { index, created, suspended: paused, pages };
+        self.record(domain, None, event);
         Ok(thread)
     }
 
@@ -153,12 +163,13 @@ impl<A: Arch> Microkernel<A> {
     }
 
     /// Gives a domain that does not run yet a further thread that its world declares: it calls one
-    /// function, and starts with the domain.
+    /// function, and starts with the domain; a `paused` one is then as if somebody had suspended it.
     pub(super) fn add_world_thread(
         &mut self,
         domain: DomainId,
         call: &str,
         arguments: &[Argument],
+        paused: bool,
     ) -> Result<ThreadId, LifecycleError> {
         self.expect_state(domain, Action::AddThread, DomainState::Configured)?;
         let state = &self.domains[&domain];
@@ -170,7 +181,7 @@ impl<A: Arch> Microkernel<A> {
             .place_arguments(arguments)
             .map_err(|error| LifecycleError::Load(alloc::format!("{call}: {error}")))?;
         let put = self.put_more_pages(domain, &pages)?;
-        let thread = match self.further_thread(domain) {
+        let thread = match self.further_thread(domain, paused, &put) {
             Ok(thread) => thread,
             Err(error) => {
                 self.take_pages_back(&put);
@@ -228,9 +239,10 @@ impl<A: Arch> Microkernel<A> {
         if pc >= LOWER_HALF_END {
             return Err(Status::Invalid);
         }
-        let thread = self.further_thread(domain).map_err(|error| Status::from(&error))?;
+        let thread =
+            self.further_thread(domain, true, &[]).map_err(|error| Status::from(&error))?;
         let state = self.thread_mut(thread);
-        (state.started, state.is_set_up, state.paused) = (true, true, true);
+        (state.started, state.is_set_up) = (true, true);
         let index = state.index;
         self.enter(thread, pc, &[argument], Some(sp).filter(|&sp| sp != 0));
         request.results.push(index.into());

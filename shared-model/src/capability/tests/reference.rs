@@ -101,7 +101,7 @@ impl Reference {
         }
         self.records.remove(&at);
         let last = self.references(gone.held.object) == 0;
-        Ok(Removed { slot: at, capability: gone.held, last })
+        Ok(Removed { slot: at, capability: gone.held, last, heir: None })
     }
 
     /// Removes what was removed, if that was right: one after the other, each a descendant with
@@ -123,13 +123,15 @@ impl Reference {
         assert_eq!(done, removed.len() == doomed.len(), "it is done when nothing is left");
         for gone in removed {
             assert!(doomed.remove(&gone.slot), "{gone:?} was not to go");
-            let name = self.records[&gone.slot].name;
+            let Record { name, parent, .. } = self.records[&gone.slot];
             let left: Vec<_> = self.children(name).map(|(slot, _)| slot).collect();
+            let heir = (!left.is_empty() && parent != Some(root)).then_some(at);
             for slot in left {
                 assert!(!doomed.contains(&slot), "{slot:?} goes after its parent");
                 self.records.get_mut(&slot).expect("a child").parent = Some(root);
             }
-            assert_eq!(self.delete(gone.slot), Ok(gone));
+            let wanted = self.delete(gone.slot).map(|removed| Removed { heir, ..removed });
+            assert_eq!(wanted, Ok(gone));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::domain::{DomainId, DomainState, ThreadId, ThreadState, Wait};
 use crate::event::{Event, EventKind};
 use crate::layout;
 use crate::rights::Rights;
+use crate::snapshot::Fold;
 
 /// What the log says is the case.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,7 @@ pub(super) struct Replay {
     domains: BTreeSet<DomainId>,
     capabilities: BTreeMap<(DomainId, u64), (Object, Rights)>,
     mappings: BTreeMap<(DomainId, GuestPhysical), (Frame, Rights)>,
+    fold: Fold,
 }
 
 impl Replay {
@@ -32,21 +34,28 @@ impl Replay {
 
     /// Reads what was added to the log. Each event must make sense after those before.
     fn read_on(&mut self, events: &[Event]) {
-        for Event { domain, kind, .. } in &events[self.read..] {
+        for event in &events[self.read..] {
+            self.fold.apply(event);
+            let Event { domain, kind, .. } = event;
             let domain = *domain;
             match *kind {
                 EventKind::DomainCreated { .. } => assert!(self.domains.insert(domain)),
                 EventKind::DomainDestroyed => assert!(self.domains.remove(&domain)),
+                // Those of threads and the host are looked at in the snapshot alone.
+                EventKind::CapabilityAdded { space: Some(_), .. }
+                | EventKind::CapabilityRemoved {
+                    space: SpaceId::Thread(_) | SpaceId::Host, ..
+                } => {}
                 EventKind::CapabilityAdded { slot, object, rights, .. } => {
                     let old = self.capabilities.insert((domain, slot), (object, rights));
                     assert_eq!(old, None, "slot {slot} of {domain:?} was taken");
                 }
-                EventKind::CapabilityRemoved { space, slot, object } => {
+                EventKind::CapabilityRemoved { space, slot, object, .. } => {
                     assert_eq!(space, SpaceId::Domain(domain));
                     let old = self.capabilities.remove(&(domain, slot));
                     assert_eq!(old.map(|(object, _)| object), Some(object));
                 }
-                EventKind::Mapped { page, frame, rights } => {
+                EventKind::Mapped { page, frame, rights, .. } => {
                     let old = self.mappings.insert((domain, page), (frame, rights));
                     assert_eq!(old, None, "{page} of {domain:?} was mapped");
                 }
@@ -71,6 +80,7 @@ pub(super) fn audit(kernel: &Microkernel<Scripted>, replay: &mut Replay) {
     frames(kernel, &all);
     lives(kernel, &all);
     logged(kernel, &all, replay);
+    super::told::audit(kernel, &all, &replay.fold.snapshot());
     super::devices::audit(kernel);
     kernel.check_accounts();
     places(kernel, &all);

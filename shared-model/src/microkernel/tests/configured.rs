@@ -173,17 +173,17 @@ fn threads_of_a_world_start_with_their_domain() {
     let first = bench.kernel.load_module(domain, "m", None, &[]).unwrap();
     let text = Argument::Text { text: "hello".into() };
     let arguments = [Argument::Unsigned(3), text, Argument::Buffer { buffer: 16 }];
-    let further = bench.kernel.add_world_thread(domain, "work", &arguments).unwrap();
+    let further = bench.kernel.add_world_thread(domain, "work", &arguments, false).unwrap();
     bench.audit();
-    let missing = bench.kernel.add_world_thread(domain, "missing", &[]);
+    let missing = bench.kernel.add_world_thread(domain, "missing", &[], false);
     assert!(matches!(missing, Err(LifecycleError::Load(_))));
     let large = [Argument::Buffer { buffer: layout::MORE_ARGUMENTS_SIZE }];
-    let large = bench.kernel.add_world_thread(domain, "work", &large);
+    let large = bench.kernel.add_world_thread(domain, "work", &large, false);
     assert!(matches!(large, Err(LifecycleError::Load(_))));
     let before = bench.state();
     for failing in 0..29 {
         bench.kernel.arch.fail_at = Some(bench.kernel.arch.fallible + failing);
-        let failed = bench.kernel.add_world_thread(domain, "work", &arguments);
+        let failed = bench.kernel.add_world_thread(domain, "work", &arguments, false);
         assert!(matches!(failed, Err(LifecycleError::Exhausted(_))), "{failing}");
         assert_eq!(bench.state(), before);
     }
@@ -199,7 +199,7 @@ fn threads_of_a_world_start_with_their_domain() {
     let at = bench.kernel.events.len();
     bench.returns(further, 1);
     assert_eq!(bench.words(at), ["return", "buffer", "ended"]);
-    let late = bench.kernel.add_world_thread(domain, "work", &[]);
+    let late = bench.kernel.add_world_thread(domain, "work", &[], false);
     assert!(matches!(late, Err(LifecycleError::DomainState { .. })));
     bench.tear_down();
 }

@@ -75,7 +75,7 @@ fn a_handler_is_told_what_is_missing_and_the_instruction_is_tried_again() {
     let before = rip(&mut bench, THIRD);
     let own = message(&bench, THIRD);
     bench.exit(THIRD, FAULT);
-    assert_eq!(bench.words(at), ["faulted", "message", "completed"]);
+    assert_eq!(bench.words(at), ["faulted", "message", "capability_added", "completed"]);
     assert_eq!(bench.state_of_thread(THIRD), ThreadState::Blocked);
     assert_eq!(message(&bench, PEER), [1, 0x4000_5008, W, before, 0, 0, DATA + 0x5008, 0]);
     assert_eq!(bench.word(PEER, utcb::RECEIVED), Received::Fault as u64);

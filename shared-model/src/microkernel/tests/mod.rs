@@ -63,6 +63,7 @@ mod schedule;
 mod storm;
 mod threads;
 mod time_limits;
+mod told;
 
 use audit::{Replay, audit};
 pub(in crate::microkernel) use broken::Broken;
