@@ -81,6 +81,7 @@ impl std::str::FromStr for ResultType {
 
 /// What came of a call.
 #[derive(Clone, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CallResult {
     /// What the function returned, as the bits of `rax` that its type has. Nothing if it did not
     /// return.
@@ -99,6 +100,7 @@ pub struct CallResult {
 
 /// An output buffer after the call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OutputBuffer {
     /// Which argument it was, counted from 0.
     pub arg: usize,
