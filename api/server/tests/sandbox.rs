@@ -24,11 +24,17 @@ const OTHER_ERROR: i32 = 42;
 const NOT_CONFINED: i32 = 43;
 const SIGSYS: i32 = 31;
 
+/// Something to try.
+type Deed = fn() -> io::Result<()>;
+
 /// What can be done, by name.
-const DEEDS: &[(&str, fn() -> io::Result<()>)] = &[
+const DEEDS: &[(&str, Deed)] = &[
     ("compute", compute),
     ("thread", || thread::spawn(|| ()).join().map_err(|_| io::ErrorKind::Other.into())),
-    ("sleep", || Ok(thread::sleep(Duration::from_millis(1)))),
+    ("sleep", || {
+        thread::sleep(Duration::from_millis(1));
+        Ok(())
+    }),
     ("read", || File::open("/etc/passwd").map(drop)),
     ("read own memory", || File::open("/proc/self/mem").map(drop)),
     ("write", || File::create("/tmp/lcd-sandbox-test").map(drop)),
