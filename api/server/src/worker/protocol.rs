@@ -40,7 +40,8 @@ pub struct Job {
     /// Seconds of processor time, of all threads together, after which the worker is killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<u64>,
-    /// Bytes that the worker may allocate; and bytes that the memory of domains may have.
+    /// Bytes that the worker may allocate; and bytes that the file may have in which one machine's
+    /// domains have their memory, which grows by 64 MiB at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
 }

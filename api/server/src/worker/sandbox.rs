@@ -71,17 +71,10 @@ pub fn enter() -> Result<Confinement, SandboxError> {
 /// [`SandboxError`].
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub fn limit(processor: Option<Duration>, memory: Option<u64>) -> Result<(), SandboxError> {
-    use rustix::process::Resource;
-
     if let Some(time) = processor {
-        // Whole seconds, and none would be no limit.
-        limits::lower(Resource::Cpu, "limit processor time", time.as_secs().max(1))?;
+        limits::processor(time)?;
     }
-    if let Some(bytes) = memory {
-        limits::lower(Resource::Data, "limit memory", bytes)?;
-        limits::lower(Resource::Fsize, "limit the size of files", bytes)?;
-    }
-    Ok(())
+    memory.map_or(Ok(()), limits::memory)
 }
 
 /// Does nothing: see [`enter`].
@@ -102,6 +95,8 @@ mod limits {
         set_parent_process_death_signal,
     };
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+
+    use std::time::Duration;
 
     use super::SandboxError;
 
@@ -125,15 +120,34 @@ mod limits {
         lower(Resource::Msgqueue, "forbid message queues", 0)
     }
 
+    /// Whole seconds, at least one.
+    pub(super) fn processor(time: Duration) -> Result<(), SandboxError> {
+        // At the first limit there is a signal that says what it is about; at the second, which is
+        // also there for one who ignores that, the process is killed.
+        let first = time.as_secs().max(1);
+        set(Resource::Cpu, "limit processor time", first, first.saturating_add(1))
+    }
+
+    pub(super) fn memory(bytes: u64) -> Result<(), SandboxError> {
+        lower(Resource::Data, "limit memory", bytes)?;
+        lower(Resource::Fsize, "limit the size of files", bytes)
+    }
+
+    fn lower(resource: Resource, step: &'static str, to: u64) -> Result<(), SandboxError> {
+        set(resource, step, to, to)
+    }
+
     /// Lowers a limit, for good.
-    pub(super) fn lower(
+    fn set(
         resource: Resource,
         step: &'static str,
-        to: u64,
+        current: u64,
+        maximum: u64,
     ) -> Result<(), SandboxError> {
-        let now = getrlimit(resource).maximum;
-        let to = Some(now.map_or(to, |now| now.min(to)));
-        done(step, prlimit(None, resource, Rlimit { current: to, maximum: to }).map(drop))
+        let present = getrlimit(resource).maximum;
+        let at_most = |to: u64| Some(present.map_or(to, |present| present.min(to)));
+        let limit = Rlimit { current: at_most(current), maximum: at_most(maximum) };
+        done(step, prlimit(None, resource, limit).map(drop))
     }
 
     fn done(step: &'static str, result: Result<(), Errno>) -> Result<(), SandboxError> {

@@ -82,6 +82,11 @@ fn jobs() -> impl Strategy<Value = Job> {
     })
 }
 
+fn change(bytes: &mut [u8], changes: &[(Index, u8)]) {
+    let length = bytes.len();
+    changes.iter().for_each(|(at, byte)| bytes[at.index(length)] = *byte);
+}
+
 proptest! {
     #[test]
     fn answers_arrive_as_they_were_given(answer in answers()) {
@@ -108,7 +113,7 @@ proptest! {
         cut in any::<Index>(),
     ) {
         let mut bytes = answer.encode().unwrap();
-        changes.iter().for_each(|(at, byte)| bytes[at.index(bytes.len())] = *byte);
+        change(&mut bytes, &changes);
         bytes.truncate(cut.index(bytes.len() + 1));
         if let Ok(Some((other, count))) = read(&bytes) {
             assert!(count <= bytes.len() as u64);
@@ -124,7 +129,7 @@ proptest! {
         cut in any::<Index>(),
     ) {
         let mut bytes = job.encode(b"bundle").unwrap();
-        changes.iter().for_each(|(at, byte)| bytes[at.index(bytes.len())] = *byte);
+        change(&mut bytes, &changes);
         bytes.truncate(cut.index(bytes.len() + 1));
         if let Ok(Some((job, bundle))) = Job::read(&mut bytes.as_slice()) {
             assert!(bundle.len() + 2 * HEAD <= bytes.len());
