@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_model::bundle::Bundle;
+use shared_model::event::Log;
 use shared_model::exit::End;
 use shared_model::hex;
 use shared_model::report::RunReport;
@@ -79,7 +80,7 @@ impl std::str::FromStr for ResultType {
 }
 
 /// What came of a call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Default, Debug, Serialize, Deserialize)]
 pub struct CallResult {
     /// What the function returned, as the bits of `rax` that its type has. Nothing if it did not
     /// return.
@@ -91,13 +92,13 @@ pub struct CallResult {
     pub console: String,
     /// How the thread ended.
     pub end: Option<serde_json::Value>,
-    /// The same end, for programs.
+    /// The same end, for programs. It is not written, so what is read back has none.
     #[serde(skip)]
     pub parsed: Option<End>,
 }
 
 /// An output buffer after the call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutputBuffer {
     /// Which argument it was, counted from 0.
     pub arg: usize,
@@ -196,31 +197,54 @@ fn has_init(name: &str, bytes: &[u8]) -> bool {
 pub fn call(
     bundle: &Bundle,
     backend: Backend,
-    result: ResultType,
+    kind: ResultType,
     timeout: Option<Duration>,
 ) -> Result<CallResult, CallError> {
-    let run = run(bundle, backend, timeout)?;
-    let report = RunReport::from_log(&run.log);
-    let Some(domain) = report.domains.into_iter().next() else {
-        unreachable!("a call's world has one domain")
-    };
+    Ok(result(bundle, &run(bundle, backend, timeout)?.log, kind))
+}
+
+/// What came of a call, read off the log of a run of its world, wherever that was. `bundle` is what
+/// [`bundle`] made. A log that breaks off, or is one of something else, says that nothing returned.
+pub fn result(bundle: &Bundle, log: &Log, kind: ResultType) -> CallResult {
+    let report = RunReport::from_log(log);
+    let Some(domain) = report.domains.into_iter().next() else { return CallResult::default() };
     let parsed = domain.end().cloned();
-    let last = bundle.world.domains[0].call.as_ref().and_then(|calls| calls.last());
-    let called = domain.last_call.as_ref() == last;
+    let calls = bundle.world.domains.first().and_then(|plan| plan.call.as_ref());
+    let called = domain.last_call.as_ref() == calls.and_then(|calls| calls.last());
     let buffers = domain.buffers.into_iter().map(|(arg, hex)| OutputBuffer { arg, hex });
-    Ok(CallResult {
-        returned: domain.returned.filter(|_| called).map(|rax| result.of_rax(rax)),
+    CallResult {
+        returned: domain.returned.filter(|_| called).map(|rax| kind.of_rax(rax)),
         buffers: buffers.collect(),
         console: domain.console,
         end: domain.threads.into_iter().next().and_then(|thread| thread.end),
         parsed,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ResultType, argument};
+    use super::{CallResult, ResultType, argument, result};
+    use bundled_worlds::WORLDS;
     use shared_model::world::Argument;
+
+    use crate::{Backend, assemble, run};
+
+    #[test]
+    fn a_result_is_read_off_any_log() {
+        let world = WORLDS.iter().find(|world| world.name == "bits").expect("it is bundled");
+        let bundle = assemble::bundled(world).expect("it can be put together");
+        let mut log = run(&bundle, Backend::Sim, None).expect("it runs").log;
+        let whole = result(&bundle, &log, ResultType::U64);
+        assert!(whole.returned.is_some() && whole.parsed.is_some() && whole.end.is_some());
+        let text = serde_json::to_string(&whole).expect("it is plain data");
+        let back: CallResult = serde_json::from_str(&text).expect("it was written here");
+        assert_eq!((back.returned, &back.end), (whole.returned, &whole.end));
+        // What broke off in the middle, or before anything happened.
+        log.events.truncate(2);
+        assert_eq!(result(&bundle, &log, ResultType::U64).returned, None);
+        log.events.clear();
+        assert_eq!(result(&bundle, &log, ResultType::U64).console, "");
+    }
 
     #[test]
     fn arguments_of_every_kind_are_read() {

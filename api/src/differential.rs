@@ -28,6 +28,18 @@ pub enum Outcome {
     Skipped,
 }
 
+impl Outcome {
+    /// The word that reports call it by.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Agree => "agree",
+            Self::Diverge => "diverge",
+            Self::Poisoned => "poisoned",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// What became of one backend in a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BackendRun {
@@ -294,5 +306,24 @@ impl Case {
             return String::from("not compared: only one backend was asked for");
         }
         missing.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Case, Field, Outcome, case};
+    use crate::{Backend, assemble};
+
+    #[test]
+    fn a_case_comes_back_from_json() {
+        let mut worlds = bundled_worlds::WORLDS.iter();
+        let world = worlds.find(|world| world.name == "printk").expect("it is bundled");
+        let bundle = assemble::bundled(world).expect("it can be put together");
+        let field: Field = vec![(Backend::Native, Err("not here".into())), (Backend::Sim, Ok(()))];
+        let done = case(&bundle, &field, None);
+        let text = serde_json::to_string(&done).expect("it is plain data");
+        let back: Case = serde_json::from_str(&text).expect("it was written here");
+        assert_eq!((back.outcome, back.events), (Outcome::Skipped, done.events));
+        assert_eq!(serde_json::to_string(&back).expect("it is plain data"), text);
     }
 }

@@ -6,10 +6,10 @@
 //! `depmod` writes it), else among the files below the directory; what a module depends on
 //! comes from the same place, or from its own `.modinfo`. Files may be compressed.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -42,7 +42,7 @@ pub struct Store {
     /// Directory levels below it that are searched when it has no `modules.dep`.
     depth: usize,
     /// What is in it, read when it is first needed.
-    index: OnceCell<Index>,
+    index: OnceLock<Index>,
 }
 
 /// A module's file, unpacked.
@@ -145,7 +145,7 @@ impl Store {
 
     fn open_depth(path: PathBuf, depth: usize) -> Result<Self, StoreError> {
         match Dir::open_ambient_dir(&path, ambient_authority()) {
-            Ok(dir) => Ok(Self { path, dir, depth, index: OnceCell::new() }),
+            Ok(dir) => Ok(Self { path, dir, depth, index: OnceLock::new() }),
             Err(source) => Err(StoreError::NoStore { path, source }),
         }
     }

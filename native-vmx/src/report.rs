@@ -57,6 +57,7 @@ pub enum Unavailable {
 
 /// How a host runs a domain's instructions, which decides what its timings mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HostClass {
     /// Every privilege level runs on the processor: timings are hardware's.
@@ -80,6 +81,7 @@ impl fmt::Display for HostClass {
 
 /// One of KVM's capabilities and the kernel's answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Capability {
     /// The name in the kernel's documentation, without `KVM_CAP_`.
     pub name: String,
@@ -89,6 +91,7 @@ pub struct Capability {
 
 /// What a short run cost. All times are in nanoseconds, the best of a few attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Measured {
     /// Instructions of the level-3 loop.
     pub ring3_instructions: u64,
@@ -116,6 +119,7 @@ impl Measured {
 
 /// What [`crate::probe`] found. Belongs beside every number that was measured here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct HostReport {
     /// How instructions run here.
     pub class: HostClass,

@@ -61,6 +61,7 @@ pub mod utcb {
 
 /// What a receive ended with, in the UTCB's word of that name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[repr(u64)]
 pub enum Received {
@@ -250,6 +251,7 @@ pub mod device {
 /// What the status word holds after a hypercall. The values are those of Linux's errors,
 /// negated, as the modules that read them expect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[repr(i64)]
 pub enum Status {
@@ -289,6 +291,7 @@ macro_rules! hypercalls {
         /// their meaning where it still makes sense; arguments are message registers `m0`, `m1`,
         /// …, but for the calls that carry a message.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
         #[repr(u32)]
         pub enum Hypercall { $($(#[$doc])* $name = $number,)* }

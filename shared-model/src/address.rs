@@ -19,6 +19,7 @@ macro_rules! address {
     ($(#[$doc:meta])* $name:ident, $short:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(transparent)]
         pub struct $name(pub u64);
 
@@ -83,6 +84,7 @@ impl GuestVirtual {
 /// The number of a 4 KiB frame of the backend's memory. Frame numbers are chosen
 /// by the model, lowest free first, so they are the same on every backend.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Frame(pub u32);
 

@@ -31,6 +31,7 @@ use stopped::{Side, Stopped};
 
 /// The result of comparing two logs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Verdict {
     /// Every comparable event is equal.
@@ -51,6 +52,7 @@ pub enum Verdict {
 
 /// The first difference between two runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Divergence {
     /// How many comparable events are equal before it.
     pub index: usize,

@@ -32,11 +32,13 @@ use crate::world::KillAfter;
 
 /// A domain's number: in the order of creation, from 0, never used again in a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct DomainId(pub u32);
 
 /// A thread's number: in the order of creation in the whole run, from 0, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct ThreadId(pub u32);
 

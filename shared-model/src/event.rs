@@ -24,6 +24,7 @@ pub const LOG_VERSION: u32 = 1;
 
 /// One observation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Event {
     /// The domain it is about.
     pub domain: DomainId,
@@ -37,6 +38,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// A domain came into being.
@@ -131,6 +133,7 @@ pub enum EventKind {
     /// A notification, or one side's doorbell of a channel, was signalled.
     Signalled {
         /// Which one.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
         object: Object,
         /// For a channel, the side that hears it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,6 +238,7 @@ pub enum EventKind {
         /// The slot.
         slot: u64,
         /// What it names.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
         object: Object,
         /// What it allows.
         rights: Rights,
@@ -256,6 +260,7 @@ pub enum EventKind {
         /// The slot.
         slot: u64,
         /// What it named.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
         object: Object,
         /// The domain's slot that it was moved to, with all that is derived from it. That slot's
         /// own event is the next.
@@ -278,7 +283,7 @@ pub enum EventKind {
         /// The memory's first frame.
         memory: Frame,
     },
-    /// The thread will not run any more.
+    /// The thread will not run any more, and its own slots are gone.
     Ended {
         /// How.
         end: End,
@@ -332,6 +337,7 @@ const fn is_false(flag: &bool) -> bool {
 
 /// Adjacent pages of a guest-physical space that lead to adjacent frames, with the same rights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PageRange {
     /// The first page.
     pub page: GuestPhysical,
@@ -431,6 +437,8 @@ impl EventKind {
 
 /// The first 16 bytes of a SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
 pub struct Digest([u8; 16]);
 
 impl Digest {
@@ -473,6 +481,7 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// The first line of a log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LogHeader {
     /// [`LOG_VERSION`].
     pub lcd_log: u32,

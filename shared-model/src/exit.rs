@@ -10,6 +10,7 @@ use crate::address::{GuestPhysical, GuestVirtual};
 
 /// The kind of a memory access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// A load.
@@ -89,6 +90,7 @@ pub enum Exit {
 
 /// Why a thread was ended from outside its own will. The first reason sticks.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum KillReason {
     /// Its processor raised an exception.
@@ -155,6 +157,7 @@ impl KillReason {
 
 /// How a thread ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum End {
     /// By itself.
@@ -170,6 +173,27 @@ pub struct Exited {
     /// What it passed to the exit hypercall, or what its last function returned.
     pub value: i64,
 }
+
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for Exited {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        // The derived one would not say what tells it from other ends.
+        ObjectBuilder::new()
+            .description(Some("The value a thread ended itself with"))
+            .property(
+                "reason",
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["exit"])),
+            )
+            .property("value", i64::schema())
+            .required("reason")
+            .required("value")
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for Exited {}
 
 impl End {
     /// The word by which logs, reports and world files call this kind of end.

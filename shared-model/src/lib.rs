@@ -7,11 +7,11 @@
 //!    under a live capability with those rights, and no operation adds rights.
 //! 3. **Everything observable is an event.** A run is one ordered log; comparing two runs
 //!    is finding the first event that differs.
-#![no_std]
+#![cfg_attr(not(feature = "schema"), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "schema")))]
 extern crate std;
 
 pub mod abi;

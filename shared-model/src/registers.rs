@@ -42,6 +42,7 @@ pub const FLAGS_INITIAL: u64 = 1 << 1 | 1 << 9;
 
 /// The general registers, the instruction pointer and the flags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Registers {
     /// In the order of [`GENERAL_NAMES`].
     pub general: [u64; 16],

@@ -6,11 +6,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind, Log};
-use crate::exit::{End, KillReason, exception_name};
+use crate::exit::{End, Exited, KillReason, exception_name};
 use crate::registers::{GENERAL_NAMES, Registers};
 use crate::world::World;
 
@@ -18,21 +18,23 @@ use crate::world::World;
 const SERIAL: &str = "serial";
 
 /// A whole run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RunReport {
     /// The backend.
     pub backend: String,
     /// Its domains, in the order of their creation.
     pub domains: Vec<DomainReport>,
     /// What the serial port was given.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub serial: String,
     /// How many events the log has.
     pub events: usize,
 }
 
 /// One domain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DomainReport {
     /// Its name.
     pub name: String,
@@ -52,7 +54,8 @@ pub struct DomainReport {
 }
 
 /// How a thread ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ThreadEnd {
     /// `reason`, what belongs to it, `rip`, `at` (the function), and `address` where one was
     /// accessed; nothing if it
@@ -120,6 +123,14 @@ impl RunReport {
     /// The domain of this name.
     pub fn domain(&self, name: &str) -> Option<&DomainReport> {
         self.domains.iter().find(|domain| domain.name == name)
+    }
+
+    /// Whether the run ended as the world expects; if it expects nothing, with 0 everywhere.
+    pub fn went_well(&self, world: &World) -> bool {
+        let well = |end: &End| matches!(end, End::Exit(Exited { value: 0 }));
+        let expects = !world.expect.is_empty();
+        let ended_well = || self.domains.iter().filter_map(DomainReport::end).all(well);
+        self.unmet(world).is_empty() && (expects || ended_well())
     }
 
     /// What a world's expectations do not find here, a line each.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A set of rights. Every derivation intersects; nothing ever adds.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[r-][w-][x-][g-][c-]$"))]
 pub struct Rights(u8);
 
 impl Rights {

@@ -20,11 +20,14 @@ use crate::rights::Rights;
 
 mod derivations;
 mod fold;
+#[cfg(test)]
+mod tests;
 
 pub use fold::Fold;
 
 /// What is the case at one moment of a run. Everything is in the order of its numbers.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// Every domain there is or was.
     pub domains: Vec<DomainSnapshot>,
@@ -47,6 +50,7 @@ impl Snapshot {
 
 /// A domain.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DomainSnapshot {
     /// Its number.
     pub id: DomainId,
@@ -63,6 +67,7 @@ pub struct DomainSnapshot {
 
 /// How far a domain's life has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DomainStage {
     /// Nothing is loaded.
@@ -79,6 +84,7 @@ pub enum DomainStage {
 
 /// A thread.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ThreadSnapshot {
     /// Its number.
     pub id: ThreadId,
@@ -99,6 +105,7 @@ pub struct ThreadSnapshot {
 
 /// How far a thread's life has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ThreadStage {
     /// It has not run.
@@ -115,6 +122,7 @@ pub enum ThreadStage {
 
 /// Adjacent pages that lead to adjacent frames, with the same rights, under the same capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MappedRange {
     /// The first page.
     pub page: GuestPhysical,
@@ -134,6 +142,7 @@ pub struct MappedRange {
 
 /// A capability space.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SpaceSnapshot {
     /// Whose.
     pub space: SpaceId,
@@ -143,10 +152,12 @@ pub struct SpaceSnapshot {
 
 /// A capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CapabilitySnapshot {
     /// Its slot.
     pub slot: u64,
     /// What it names.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
     pub object: Object,
     /// What it allows.
     pub rights: Rights,
@@ -160,8 +171,10 @@ pub struct CapabilitySnapshot {
 
 /// What capabilities name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ObjectSnapshot {
     /// What it is.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::capability::CapabilityObject))]
     pub object: Object,
     /// How many of the snapshot's capabilities name it.
     pub capabilities: u64,

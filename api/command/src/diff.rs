@@ -152,11 +152,10 @@ fn human(
 }
 
 fn row(case: &Case, output: &Output) -> Vec<String> {
-    let (tone, word) = match case.outcome {
-        Outcome::Agree => (Tone::Good, "agree"),
-        Outcome::Diverge => (Tone::Bad, "diverge"),
-        Outcome::Poisoned => (Tone::Warn, "poisoned"),
-        Outcome::Skipped => (Tone::Warn, "skipped"),
+    let tone = match case.outcome {
+        Outcome::Agree => Tone::Good,
+        Outcome::Diverge => Tone::Bad,
+        Outcome::Poisoned | Outcome::Skipped => Tone::Warn,
     };
     let time = |name: &str| match case.backends.iter().find(|run| run.backend == name) {
         Some(run) if run.skipped.is_none() && run.error.is_none() => {
@@ -166,7 +165,7 @@ fn row(case: &Case, output: &Output) -> Vec<String> {
     };
     vec![
         case.name.clone(),
-        output.paint(tone, word),
+        output.paint(tone, case.outcome.word()),
         case.events.to_string(),
         time("native"),
         time("sim"),

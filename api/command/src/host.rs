@@ -1,49 +1,17 @@
 //! `lcd host`.
 
-use serde::Serialize;
-
-use lcd::Backend;
-use native_vmx::HostReport;
+use lcd::host::HostDescription;
 
 use super::Code;
 use super::output::Output;
 
-#[derive(Serialize)]
-struct Results {
-    lcd: &'static str,
-    operating_system: &'static str,
-    architecture: &'static str,
-    native: HostReport,
-    simulator: Simulator,
-}
-
-#[derive(Serialize)]
-struct Simulator {
-    available: bool,
-    /// Why it is not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    wasm_bytes: usize,
-}
-
 pub(super) fn main(output: &Output) -> anyhow::Result<Code> {
-    let reason = lcd::available(Backend::Sim).err().map(|error| error.to_string());
-    let results = Results {
-        lcd: env!("CARGO_PKG_VERSION"),
-        operating_system: std::env::consts::OS,
-        architecture: std::env::consts::ARCH,
-        native: native_vmx::probe(),
-        simulator: Simulator {
-            available: reason.is_none(),
-            reason,
-            wasm_bytes: wasm_host::SIMULATOR_WASM.len(),
-        },
-    };
+    let host = HostDescription::of_this_host();
     if output.is_json() {
-        output.json(&results)?;
+        output.json(&host)?;
         return Ok(Code::Success);
     }
-    let Results { lcd, operating_system, architecture, native, simulator } = &results;
+    let HostDescription { lcd, operating_system, architecture, native, simulator } = &host;
     output.print(&format!("lcd {lcd} on {operating_system} {architecture}"))?;
     output.print(&format!("native: {}", native.to_string().trim_end()))?;
     for capability in &native.capabilities {

@@ -1,10 +1,7 @@
 //! `lcd inspect`.
 
-use std::collections::BTreeMap;
-
 use lcd::assemble::{self, Modules};
-use lcd::model::loader::{self, Module, inspect::Inspection};
-use serde::Serialize;
+use lcd::inspect::ModuleReport;
 
 use super::Code;
 use super::output::{Output, Tone, table};
@@ -15,46 +12,23 @@ pub(super) struct Arguments {
     module: String,
 }
 
-#[derive(Serialize)]
-struct Results {
-    module: String,
-    #[serde(flatten)]
-    inspection: Inspection,
-    /// For each import, the module that provides it; nothing if none does.
-    bindings: BTreeMap<String, Option<String>>,
-    /// Why it cannot be linked, if it cannot.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link_error: Option<String>,
-}
-
 pub(super) fn main(
     arguments: &Arguments,
     modules: &Modules,
     output: &Output,
 ) -> anyhow::Result<Code> {
     let bundle = assemble::module(&arguments.module, modules)?;
-    let key = bundle.world.domains[0].module.clone();
-    let parts: Vec<Module<'_>> = bundle.module(&key).unwrap_or_default();
-    let Some(main) = parts.last() else { unreachable!("a module has itself as its last part") };
-    let inspection = loader::inspect::inspect(main)?;
-    let linked = loader::link(&parts);
-    let bindings = linked.as_ref().ok().and_then(|program| program.main()).map(|image| {
-        let imports = image.imports.iter();
-        imports.map(|import| (import.name.clone(), import.from.clone())).collect()
-    });
-    let link_error = linked.as_ref().err().map(ToString::to_string);
-    let bindings = bindings.unwrap_or_default();
-    let results = Results { module: key, inspection, bindings, link_error };
+    let report = ModuleReport::of(&bundle)?;
     if output.is_json() {
-        output.json(&results)?;
+        output.json(&report)?;
     } else {
-        human(&results, output)?;
+        human(&report, output)?;
     }
     Ok(Code::Success)
 }
 
-fn human(results: &Results, output: &Output) -> anyhow::Result<()> {
-    let Results { module, inspection, bindings, link_error } = results;
+fn human(report: &ModuleReport, output: &Output) -> anyhow::Result<()> {
+    let ModuleReport { module, inspection, bindings, link_error } = report;
     let heading = |text: &str| output.paint(Tone::Bold, text);
     let heading_of = |text: &str, count: usize| match count {
         0 => format!("{}: none", heading(text)),

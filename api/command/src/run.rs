@@ -89,13 +89,7 @@ pub(super) fn main(
     if let Some(Verdict::Diverge(_)) = repeated {
         return Ok(Code::Diverge);
     }
-    let as_expected = !bundle.world.expect.is_empty() && unmet.is_empty();
-    let ended_well = report
-        .domains
-        .iter()
-        .filter_map(DomainReport::end)
-        .all(|end| matches!(end, End::Exit(Exited { value: 0 })));
-    Ok(if as_expected || (ended_well && unmet.is_empty()) { Code::Success } else { Code::Failure })
+    Ok(if report.went_well(&bundle.world) { Code::Success } else { Code::Failure })
 }
 
 /// Repeats a parallel run in the simulator.

@@ -29,8 +29,8 @@ const REMEDY: &str = "put the file back from a copy, or delete what it belongs t
 /// All blobs.
 #[derive(Debug)]
 pub(crate) struct Blobs {
-    /// Directories for the 256 values of a hash's first byte.
-    shards: Vec<Directory>,
+    /// It has a directory for each of the 256 values of a hash's first byte.
+    top: Directory,
     temporary: Directory,
     next_temporary: AtomicU64,
     /// How many calls are about to name a blob.
@@ -67,11 +67,12 @@ impl Blobs {
     pub(crate) fn open(store: &Directory) -> Result<Self> {
         let top = store.child("blobs")?;
         // All at once, so that no call has to wait for a directory that another one makes.
-        let shards =
-            (0..=255_u8).map(|byte| top.child(&hex::encode(&[byte]))).collect::<Result<_>>()?;
+        for shard in shards() {
+            top.child(&shard)?;
+        }
         let temporary = top.child("new")?;
         top.sync()?;
-        Ok(Self { shards, temporary, next_temporary: AtomicU64::new(0), pins: Mutex::default() })
+        Ok(Self { top, temporary, next_temporary: AtomicU64::new(0), pins: Mutex::default() })
     }
 
     /// Keeps these bytes.
@@ -129,7 +130,7 @@ impl Blobs {
         } else {
             file.sync_all()
                 .map_err(|e| ResultsError::io("write", &self.temporary.path_of(name), e))?;
-            self.temporary.rename(name, shard, &target)?;
+            self.temporary.rename(name, &shard, &target)?;
         }
         shard.sync()
     }
@@ -211,8 +212,8 @@ impl Blobs {
     /// The hashes of all blobs that are there.
     pub(crate) fn list(&self) -> Result<Vec<String>> {
         let mut hashes = Vec::new();
-        for shard in &self.shards {
-            let names = shard.names()?.into_iter();
+        for shard in shards() {
+            let names = self.top.existing(&shard)?.names()?.into_iter();
             hashes.extend(
                 names
                     .filter_map(|name| name.strip_suffix(EXTENSION).map(str::to_owned))
@@ -223,15 +224,16 @@ impl Blobs {
     }
 
     /// Where a blob is.
-    fn place(&self, hash: &str) -> Result<(&Directory, String)> {
-        let bad = || ResultsError::invalid("the name of a blob", hash, "it is not a SHA-256");
-        if !hex::is(hash, 64) {
-            return Err(bad());
+    fn place(&self, hash: &str) -> Result<(Directory, String)> {
+        match hash.get(..2).filter(|_| hex::is(hash, 64)) {
+            Some(shard) => Ok((self.top.existing(shard)?, format!("{hash}{EXTENSION}"))),
+            None => Err(ResultsError::invalid("the name of a blob", hash, "it is not a SHA-256")),
         }
-        let shard = hash.get(..2).and_then(|digits| usize::from_str_radix(digits, 16).ok());
-        let shard = shard.and_then(|number| self.shards.get(number)).ok_or_else(bad)?;
-        Ok((shard, format!("{hash}{EXTENSION}")))
     }
+}
+
+fn shards() -> impl Iterator<Item = String> {
+    (0..=255_u8).map(|byte| hex::encode(&[byte]))
 }
 
 /// Reads a blob. At its end, its length and hash are right, or there is an error.

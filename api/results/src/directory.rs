@@ -39,6 +39,12 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(ResultsError::io("make the directory", &path, error)),
         }
+        self.existing(name)
+    }
+
+    /// Opens a directory in this one.
+    pub(crate) fn existing(&self, name: &str) -> Result<Self> {
+        let path = self.path_of(name);
         let dir = self
             .dir
             .open_dir(name)

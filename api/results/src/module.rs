@@ -82,7 +82,12 @@ impl Results {
     /// [`ResultsError::Damaged`] if they are not those that were uploaded.
     pub fn module_bytes(&self, id: &str) -> Result<Option<Vec<u8>>> {
         let Some(module) = self.module(id)? else { return Ok(None) };
-        self.blobs.bytes(&module.id, module.size).map(Some)
+        let bytes = self.blobs.bytes(&module.id, module.size);
+        // It may have been deleted meanwhile, and then nothing is damaged.
+        if bytes.is_err() && self.module(id)?.is_none() {
+            return Ok(None);
+        }
+        bytes.map(Some)
     }
 
     /// Forgets a module. Bundles that contain it keep their own copy.

@@ -45,6 +45,27 @@ pub struct Recovery {
     pub compacted: u64,
 }
 
+impl Recovery {
+    /// What people should know of it, a sentence each. None for a store that was closed properly.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(Rebuilt { why, set_aside }) = &self.rebuilt {
+            let aside = set_aside.as_ref().map_or_else(String::new, |path| {
+                format!("; the old one is {}, and can be deleted", path.display())
+            });
+            lines.push(format!("the index was made anew from the journal: {why}{aside}"));
+        }
+        for DamagedLine { line, what } in &self.damaged {
+            lines.push(format!("line {line} of the journal cannot be read and is lost: {what}"));
+        }
+        if !self.interrupted.is_empty() {
+            let runs: Vec<_> = self.interrupted.iter().map(ToString::to_string).collect();
+            lines.push(format!("interrupted by the end of the last server: runs {}", runs.join(", ")));
+        }
+        lines
+    }
+}
+
 /// Why and how the index was made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {

@@ -284,7 +284,9 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// [`ResultsError::NotFound`], and [`ResultsError::State`] if it is over already. After
+    /// [`ResultsError::NotFound`], [`ResultsError::State`] if it is over already or cannot end
+    /// like this, [`ResultsError::Invalid`] for a state that is no end, a backend's name that is
+    /// none (see [`Results::spool`]) or comes twice, or an empty outcome. After
     /// [`ResultsError::Full`] the spools are still there, and the call can be repeated.
     pub fn finish_run(&self, id: u64, finished: Finished) -> Result<RunSummary> {
         finished.check()?;
@@ -398,6 +400,10 @@ impl NewRun {
 
 impl Finished {
     fn check(&self) -> Result<()> {
+        if !self.state.is_over() {
+            let why = "such a run is not over";
+            return Err(ResultsError::invalid("the end of a run", self.state.as_str(), why));
+        }
         if self.outcome.as_deref() == Some("") {
             return Err(ResultsError::invalid("an outcome", "", "it is a word, or there is none"));
         }

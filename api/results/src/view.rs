@@ -8,6 +8,7 @@ use crate::campaign::Counts;
 use crate::error::Result;
 use crate::index::{divergences, runs, statistics};
 use crate::page::Page;
+use crate::run::RunSummary;
 use crate::signature::Signature;
 
 /// Runs whose divergence looks the same.
@@ -140,5 +141,34 @@ impl Results {
     /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
     pub fn history(&self, world: &str, limit: usize) -> Result<Vec<HistoryEntry>> {
         self.read("reading a history", |index| runs::history(index, world, limit))
+    }
+
+    /// Where each world stands: its newest comparison that came to an end. Newest first; their
+    /// numbers are the runs'.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
+    pub fn verdicts(&self, page: Page) -> Result<Vec<RunSummary>> {
+        self.read("listing verdicts", |index| runs::verdicts(index, page))
+    }
+
+    /// How many bytes the blobs and the journal have: what grows with what is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`](crate::ResultsError::Damaged) if the index is.
+    pub fn bytes_on_disk(&self) -> Result<u64> {
+        let blobs = self.read("counting bytes", statistics::blob_bytes)?;
+        Ok(blobs + self.committer.journal_bytes())
+    }
+
+    /// Whether things can be read and changed: nothing is damaged as far as is known.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn check(&self) -> Result<()> {
+        self.change(|_| Ok(())).map(drop)
     }
 }

@@ -117,8 +117,14 @@ impl Results {
     ///
     /// [`ResultsError::Damaged`] if it is not the one that was given.
     pub fn world_bundle(&self, id: &str) -> Result<Option<Vec<u8>>> {
-        let bundle = self.read("reading a world", |index| worlds::bundle(index, id))?;
-        bundle.map(|(hash, size)| self.blobs.bytes(&hash, size)).transpose()
+        let find = || self.read("reading a world", |index| worlds::bundle(index, id));
+        let Some((hash, size)) = find()? else { return Ok(None) };
+        let bytes = self.blobs.bytes(&hash, size);
+        // It may have been deleted meanwhile, and then nothing is damaged.
+        if bytes.is_err() && find()?.is_none() {
+            return Ok(None);
+        }
+        bytes.map(Some)
     }
 
     /// Forgets a world. Its runs stay.

@@ -50,21 +50,25 @@ use tables::Tables;
 
 /// A rendezvous of senders and receivers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct EndpointId(pub u32);
 
 /// A word of bits that threads set and wait for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct NotificationId(pub u32);
 
 /// A pair of message rings between two domains.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct ChannelId(pub u32);
 
 /// A range of I/O ports.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Ports {
     /// The lowest.
     pub first: u16,
@@ -74,6 +78,8 @@ pub struct Ports {
 
 /// What a capability can name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = CapabilityObject))]
 #[serde(rename_all = "snake_case")]
 pub enum Object {
     /// A block of pages, named by its first frame.
@@ -98,6 +104,10 @@ pub enum Object {
     Reply(ThreadId),
 }
 
+/// What schemas call [`Object`], as in them that word means anything at all.
+#[cfg(feature = "schema")]
+pub(crate) type CapabilityObject = Object;
+
 impl Object {
     /// Whether its capabilities can be mapped.
     pub const fn is_memory(self) -> bool {
@@ -121,6 +131,7 @@ impl Object {
 
 /// A space of slots.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpaceId {
     /// The microkernel's own: the origin of what it hands out.
@@ -136,6 +147,7 @@ pub enum SpaceId {
 
 /// A place for a capability.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Slot {
     /// The space.
     pub space: SpaceId,

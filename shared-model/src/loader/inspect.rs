@@ -7,16 +7,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use object::elf;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::file::{File, Header, Home, Section, Sym};
 use super::{LoadError, Module, Problem, ksymtab, linking, modinfo, relocate};
 
 /// What is in a module. Addresses are the file's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Inspection {
     /// `relocatable`, `executable`, `static-pie` or `dynamic`.
-    pub kind: &'static str,
+    pub kind: String,
     /// Bytes in the file.
     pub size: u64,
     /// The sections, in the file's order.
@@ -36,7 +37,8 @@ pub struct Inspection {
 }
 
 /// A section.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SectionInfo {
     /// Its name.
     pub name: String,
@@ -52,7 +54,8 @@ pub struct SectionInfo {
 }
 
 /// A segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SegmentInfo {
     /// `LOAD`, `TLS`, `GNU_STACK`, …
     pub kind: String,
@@ -67,7 +70,8 @@ pub struct SegmentInfo {
 }
 
 /// A symbol that the module offers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ExportInfo {
     /// Its name.
     pub name: String,
@@ -80,7 +84,8 @@ pub struct ExportInfo {
 }
 
 /// A symbol that the module needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ImportInfo {
     /// Its name.
     pub name: String,
@@ -89,10 +94,11 @@ pub struct ImportInfo {
 }
 
 /// A place where the module can be entered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EntryInfo {
     /// `init`, `cleanup` or `start`.
-    pub role: &'static str,
+    pub role: String,
     /// The section it is in, of a relocatable module.
     pub section: Option<String>,
     /// Its offset in the section, or its address.
@@ -112,7 +118,7 @@ pub fn inspect(module: &Module<'_>) -> Result<Inspection, LoadError> {
 fn of_bytes(bytes: &[u8]) -> Result<Inspection, Problem> {
     let file = File::parse(bytes)?;
     Ok(Inspection {
-        kind: kind(&file)?,
+        kind: kind(&file)?.into(),
         size: bytes.len() as u64,
         sections: file.sections.iter().skip(1).map(section).collect(),
         segments: file.headers.iter().map(segment).collect(),
@@ -241,7 +247,7 @@ fn imports(file: &File<'_>) -> Vec<ImportInfo> {
 fn entries(file: &File<'_>) -> Vec<EntryInfo> {
     if file.kind != elf::ET_REL {
         let start = (file.entry != 0).then_some(EntryInfo {
-            role: "start",
+            role: "start".into(),
             section: None,
             value: file.entry,
         });
@@ -254,7 +260,11 @@ fn entries(file: &File<'_>) -> Vec<EntryInfo> {
                 .symbols
                 .iter()
                 .find(|symbol| symbol.name == name && symbol.home != Home::Undefined)?;
-            Some(EntryInfo { role, section: home_name(file, symbol), value: symbol.value })
+            Some(EntryInfo {
+                role: role.into(),
+                section: home_name(file, symbol),
+                value: symbol.value,
+            })
         })
         .collect()
 }
@@ -289,7 +299,7 @@ mod tests {
             ("maybe", true),
             ("this_cpu_off", false)
         ]));
-        assert!(found.entries.iter().map(|entry| entry.role).eq(["init", "cleanup"]));
+        assert!(found.entries.iter().map(|entry| &*entry.role).eq(["init", "cleanup"]));
         assert_eq!(found.modinfo.len(), 2);
     }
 
@@ -297,8 +307,8 @@ mod tests {
     fn other_kinds_are_described() {
         assert_eq!(of(&library()).exports.len(), 3);
         let pie = of(&static_pie());
-        assert_eq!((pie.kind, &*pie.segments[3].kind), ("static-pie", "DYNAMIC"));
+        assert_eq!((&*pie.kind, &*pie.segments[3].kind), ("static-pie", "DYNAMIC"));
         assert_eq!(pie.segments[0].flags, "r-x");
-        assert_eq!((pie.entries[0].role, pie.entries[0].value), ("start", 0x10));
+        assert_eq!((&*pie.entries[0].role, pie.entries[0].value), ("start", 0x10));
     }
 }

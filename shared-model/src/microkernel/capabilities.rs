@@ -21,7 +21,7 @@ pub(super) const AT_ONCE: usize = 64;
 
 /// What becomes of the capabilities derived from one that leaves its slot.
 #[derive(Clone, Copy)]
-pub(super) enum Successor {
+enum Successor {
     /// It only goes to another slot of the same domain, and they stay with it.
     MovedTo(u64),
     /// They are derived from this one now, without one from what it was derived from.
@@ -359,7 +359,7 @@ impl<A: Arch> Microkernel<A> {
     }
 
     /// Tells of a capability that has left a slot.
-    pub(super) fn record_left(&mut self, slot: Slot, object: Object, successor: Successor) {
+    fn record_left(&mut self, slot: Slot, object: Object, successor: Successor) {
         let Some(holder) = self.holder_of(slot.space, object) else { return };
         let (moved_to, heir) = match successor {
             Successor::MovedTo(number) => (Some(number), None),

@@ -6,14 +6,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Microkernel;
-use super::capabilities::{AT_ONCE, PAGES_BATCH, Successor};
-use super::ipc::call_slot;
+use super::capabilities::{AT_ONCE, PAGES_BATCH};
 use super::memory::host_slot;
 use crate::abi::Resource;
 use crate::address::{GuestPhysical, GuestVirtual, LOWER_HALF_END, PAGE_SIZE};
 use crate::arch::Arch;
 use crate::boot;
-use crate::capability::{CapError, Object, Removed, SpaceId};
+use crate::capability::{CapError, Object, SpaceId};
 use crate::construct::{self, Blueprint};
 use crate::domain::{
     Action, Call, DOMAINS_MAX, Domain, DomainId, DomainState, LifecycleError, ThreadId, ThreadState,
@@ -388,12 +387,8 @@ impl<A: Arch> Microkernel<A> {
         self.forget_call(thread);
         let (removed, _) = self.capabilities.close(SpaceId::Thread(thread), usize::MAX);
         // Nothing in a thread's own space is mapped, on an account or the last of its object but
-        // the thread's own right to be answered, of which nobody was told.
-        for Removed { slot, capability, heir, .. } in removed {
-            if slot != call_slot(thread) {
-                self.record_left(slot, capability.object, Successor::Heir(heir));
-            }
-        }
+        // the thread's own right to be answered. That it ended says that they are gone.
+        drop(removed);
     }
 
     /// Sets a thread up for the call it has come to.

@@ -37,6 +37,7 @@ const PATIENCE: u32 = 64;
 
 /// What decides a run, besides its inputs.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Order {
     /// The threads whose exits took effect, one after the other.
     pub exits: Vec<ThreadId>,

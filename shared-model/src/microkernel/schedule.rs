@@ -14,6 +14,7 @@ use crate::domain::{LifecycleError, ThreadId, ThreadState};
 
 /// The order in which threads take turns.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// A thread runs until it yields, waits or ends; then the one that has waited longest.

@@ -49,8 +49,17 @@ impl Derivations {
     /// A capability has left its slot, and there is none any more. What was derived from it is now
     /// derived from `heir`, or from what it was derived from itself.
     pub(super) fn remove(&mut self, slot: Slot, heir: Option<Slot>) {
-        let Some(name) = self.slots.remove(&slot) else { return };
-        let Some(node) = self.nodes.remove(&name) else { return };
+        let mut forgotten = self.take(slot, heir);
+        while let Some(slot) = forgotten {
+            forgotten = self.take(slot, None);
+        }
+    }
+
+    /// Removes one capability. Returns the slot of what it was derived from if nothing tells of that
+    /// any more.
+    fn take(&mut self, slot: Slot, heir: Option<Slot>) -> Option<Slot> {
+        let name = self.slots.remove(&slot)?;
+        let node = self.nodes.remove(&name)?;
         let heir = heir.and_then(|heir| self.slots.get(&heir).copied()).or(node.parent);
         for child in node.children {
             self.link(child, heir);
@@ -61,9 +70,7 @@ impl Derivations {
                 self.counts.remove(&node.object);
             }
         }
-        if let Some(above) = node.parent {
-            self.unlink(name, above);
-        }
+        self.unlink(name, node.parent?)
     }
 
     /// A capability goes to another slot with all that is derived from it.
@@ -78,9 +85,13 @@ impl Derivations {
 
     /// An original becomes a child.
     pub(super) fn derive(&mut self, slot: Slot, from: Slot) {
-        if let Some((&name, &parent)) = self.slots.get(&slot).zip(self.slots.get(&from)) {
-            self.link(name, Some(parent));
+        let Some((&name, &parent)) = self.slots.get(&slot).zip(self.slots.get(&from)) else {
+            return;
+        };
+        if let Some(before) = self.nodes.get(&name).and_then(|node| node.parent) {
+            self.unlink(name, before);
         }
+        self.link(name, Some(parent));
     }
 
     /// A space is gone with all that was in it.
@@ -154,18 +165,16 @@ impl Derivations {
         }
     }
 
-    /// A child is gone. An original that only its children tell of is forgotten with the last.
-    fn unlink(&mut self, child: Name, parent: Name) {
-        let Some(above) = self.nodes.get_mut(&parent) else { return };
+    /// A child is gone. Returns its parent's slot if only its children told of that, and this was the
+    /// last.
+    fn unlink(&mut self, child: Name, parent: Name) -> Option<Slot> {
+        let above = self.nodes.get_mut(&parent)?;
         above.children.remove(&child);
         let is_told_of = match above.slot.space {
             SpaceId::Host => false,
             SpaceId::Thread(_) => above.parent.is_some(),
             SpaceId::Boot(_) | SpaceId::Domain(_) => true,
         };
-        if !is_told_of && above.children.is_empty() {
-            let slot = above.slot;
-            self.remove(slot, None);
-        }
+        (!is_told_of && above.children.is_empty()).then_some(above.slot)
     }
 }

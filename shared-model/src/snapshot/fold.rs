@@ -163,7 +163,6 @@ impl Fold {
                 }
                 if let Some(domain) = self.domains.get_mut(&domain) {
                     domain.boot.extend(pages);
-                    domain.boot.sort_unstable_by_key(|range| range.page);
                 }
             }
             EventKind::ThreadSuspended { index } => {

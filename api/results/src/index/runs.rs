@@ -229,6 +229,18 @@ pub(crate) fn list(
         .collect()
 }
 
+/// The newest finished comparison of each world, newest first.
+pub(crate) fn verdicts(connection: &Connection, page: Page) -> Result<Vec<RunSummary>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {SUMMARY} {FROM} WHERE runs.id IN (SELECT max(id) FROM runs
+                WHERE state = 'finished' AND kind = 'comparison' GROUP BY world)
+            AND runs.id < ? ORDER BY runs.id DESC LIMIT ?"
+        ))?
+        .query_map(params![page.below(), page.limit()], summary_from_row)?
+        .collect()
+}
+
 /// The numbers of all runs in this state, the oldest first.
 pub(crate) fn in_state(connection: &Connection, state: RunState) -> Result<Vec<u64>> {
     connection

@@ -175,7 +175,7 @@ fn judge_case(result: Value) -> Ended {
     match serde_json::from_value::<Case>(result.clone()) {
         Ok(case) => Ended {
             state: RunState::Finished,
-            outcome: Some(case.outcome.to_string()),
+            outcome: Some(case.outcome.word().into()),
             reason: case.reason.clone(),
             signature: of_case(&case),
             result,

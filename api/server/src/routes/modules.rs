@@ -1,6 +1,6 @@
 //! Modules: kernel modules and freestanding executables that somebody uploaded.
 
-use axum::extract::State;
+use axum::extract::{FromRequest as _, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -79,7 +79,7 @@ pub(super) async fn upload(
 ) -> Result<Response, Problem> {
     let _permit = app.upload()?;
     media_type(&headers, &["application/octet-stream"])?;
-    let Body(bytes) = axum::extract::FromRequest::from_request(request, &()).await?;
+    let Body(bytes) = Body::from_request(request, &()).await?;
     let limit = app.config().limits.module_bytes;
     let results = app.results();
     let (module, new) = app

@@ -209,11 +209,13 @@ async fn end(follower: &Follower, data: &impl Serialize) -> Result<(), Gone> {
 async fn changed(
     progress: &mut Option<tokio::sync::watch::Receiver<crate::engine::live::Progress>>,
 ) {
-    match progress {
-        // The sender goes when the run is over, which is a change of its state.
-        Some(progress) if progress.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
+    if let Some(progress) = progress
+        && progress.changed().await.is_ok()
+    {
+        return;
     }
+    // It does not go on, or no more: its end is a change of its state.
+    std::future::pending().await
 }
 
 /// Waits until a run has a new state.

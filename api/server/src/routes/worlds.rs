@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -215,7 +215,7 @@ async fn read(
 ) -> Result<Upload, Problem> {
     let _permit = app.upload()?;
     let form = media_type(headers, &[TOML_TYPE, BUNDLE_TYPE])?;
-    let Body(bytes) = axum::extract::FromRequest::from_request(request, &()).await?;
+    let Body(bytes) = Body::from_request(request, &()).await?;
     let asked = app.clone();
     app.blocking(move || match form {
         TOML_TYPE => uploads::assemble(&asked.results(), asked.modules(), &bytes),

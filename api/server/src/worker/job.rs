@@ -1,8 +1,7 @@
 //! The worker's side: `lcd worker`.
 //!
 //! What a job comes to, in [`Answer::Finished`]:
-//! - of [`Action::Run`] an object with `report`, the `shared_model::report::RunReport`, and
-//!   `unmet`, a list of the world's expectations that are not met, a sentence each;
+//! - of [`Action::Run`] a [`RunResult`];
 //! - of [`Action::Compare`] the [`Case`](lcd::differential::Case).
 
 use std::io::{self, BufReader, Read, Write};
@@ -15,7 +14,7 @@ use lcd::model::microkernel::Schedule;
 use lcd::model::report::RunReport;
 use lcd::model::world::{DomainPlan, World};
 use lcd::{Backend, BackendError, Observer, Run};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::protocol::{self, Action, Answer, Job, ProtocolError, Ready, RunEnded, shortened};
 use super::sandbox;
@@ -27,10 +26,14 @@ mod tests;
 const LINES: usize = 1 << 18;
 
 /// What an [`Action::Run`] comes to.
-#[derive(Serialize)]
-struct RunResult {
-    report: RunReport,
-    unmet: Vec<String>,
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RunResult {
+    /// The run.
+    pub report: RunReport,
+    /// The world's expectations that are not met, a sentence each.
+    pub unmet: Vec<String>,
+    /// Whether it ended as the world expects; if it expects nothing, with 0 everywhere.
+    pub went_well: bool,
 }
 
 /// Does one job, from standard input to standard output, locked in.
@@ -104,7 +107,8 @@ fn work<W: Write>(
         Action::Run { backend, schedule } => {
             let report = run(&bundle, *backend, timeout, schedule, field, reporter)?;
             let unmet = report.unmet(&bundle.world);
-            serde_json::to_value(RunResult { report, unmet })
+            let went_well = report.went_well(&bundle.world);
+            serde_json::to_value(RunResult { report, unmet, went_well })
         }
         Action::Compare { backends, schedule } => {
             let asked = backends.iter().map(|backend| (*backend, available(*backend, field)));

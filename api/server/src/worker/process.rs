@@ -185,7 +185,8 @@ impl Worker {
     pub async fn spawn(program: &Path, arguments: &[&str]) -> Result<Self, BirthError> {
         let mut command = Command::new(program);
         command.args(arguments).env_clear();
-        command.envs(ENVIRONMENT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command
+            .envs(ENVIRONMENT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Somebody who interrupts the server from a terminal means the server, which then ends its
         // workers itself.

@@ -34,7 +34,8 @@ static PARENT: LazyLock<io::Result<mpsc::Sender<Request>>> = LazyLock::new(|| {
 /// Starts a process that may ask to be killed with its parent.
 pub(super) async fn start(command: Command) -> io::Result<Child> {
     let gone = || io::Error::other("the thread that starts workers is gone");
-    let parent = PARENT.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+    let parent =
+        PARENT.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     let (answer, child) = oneshot::channel();
     let request = Request { command, runtime: Handle::current(), answer };
     parent.send(request).map_err(|_| gone())?;

@@ -42,7 +42,6 @@ fn compile(
 const ALLOWED: &[i64] = &[
     // Memory of the allocator, of stacks, and of domains. Never executable: see `allowed`.
     libc::SYS_brk,
-    libc::SYS_madvise,
     libc::SYS_mremap,
     libc::SYS_munmap,
     // The file that domains' memory is in: it has no name, and goes with the process.
@@ -79,10 +78,10 @@ const ALLOWED: &[i64] = &[
 /// Requests to KVM, as linux/kvm.h numbers them.
 const KVM_REQUESTS: &[u64] = &[
     // Of KVM itself: what it can do, and a virtual machine for a domain.
-    0xae00,      // KVM_GET_API_VERSION
-    0xae01,      // KVM_CREATE_VM
-    0xae03,      // KVM_CHECK_EXTENSION
-    0xae04,      // KVM_GET_VCPU_MMAP_SIZE
+    0xae00, // KVM_GET_API_VERSION
+    0xae01, // KVM_CREATE_VM
+    0xae03, // KVM_CHECK_EXTENSION
+    0xae04, // KVM_GET_VCPU_MMAP_SIZE
     // Of a virtual machine: its memory, and a processor for a thread.
     0x4020_ae46, // KVM_SET_USER_MEMORY_REGION
     0xae41,      // KVM_CREATE_VCPU
@@ -105,11 +104,12 @@ fn allowed() -> Result<Rules, BackendError> {
     let descriptor = |number| rule(&[is(0, number)]);
     rules.insert(libc::SYS_read, vec![descriptor(0)?]);
     rules.insert(libc::SYS_write, vec![descriptor(1)?, descriptor(2)?]);
-    rules.insert(libc::SYS_writev, vec![descriptor(2)?]);
     // The simulator's code was mapped before. What is not executable now never will be.
     let data_only = || rule(&[has(2, bits(libc::PROT_EXEC), 0)]);
     rules.insert(libc::SYS_mmap, vec![data_only()?]);
     rules.insert(libc::SYS_mprotect, vec![data_only()?]);
+    // Memory that the allocator gives back, and stacks of threads that ended.
+    rules.insert(libc::SYS_madvise, vec![rule(&[is(2, bits(libc::MADV_DONTNEED))])?]);
     rules.insert(libc::SYS_clone, vec![rule(&[thread()])?]);
     // Only to itself.
     rules.insert(libc::SYS_tgkill, vec![rule(&[own_process()])?]);
