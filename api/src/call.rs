@@ -81,6 +81,7 @@ impl std::str::FromStr for ResultType {
 
 /// What came of a call.
 #[derive(Clone, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CallResult {
     /// What the function returned, as the bits of `rax` that its type has. Nothing if it did not
     /// return.
@@ -99,6 +100,7 @@ pub struct CallResult {
 
 /// An output buffer after the call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OutputBuffer {
     /// Which argument it was, counted from 0.
     pub arg: usize,
@@ -232,7 +234,8 @@ mod tests {
     #[test]
     fn a_result_is_read_off_any_log() {
         let world = WORLDS.iter().find(|world| world.name == "bits").expect("it is bundled");
-        let bundle = assemble::bundled(world).expect("it can be put together");
+        let mut bundle = assemble::bundled(world).expect("it can be put together");
+        bundle.world.domains[0].call = Some(vec!["init_module".into()]);
         let mut log = run(&bundle, Backend::Sim, None).expect("it runs").log;
         let whole = result(&bundle, &log, ResultType::U64);
         assert!(whole.returned.is_some() && whole.parsed.is_some() && whole.end.is_some());

@@ -16,6 +16,7 @@ use crate::parallel::Cancel;
 
 /// The outcome of one case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// All backends agree, and with the world's expectations.
@@ -42,6 +43,7 @@ impl Outcome {
 
 /// What became of one backend in a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BackendRun {
     /// The backend.
     pub backend: String,
@@ -62,6 +64,7 @@ pub struct BackendRun {
 
 /// One case: a world on every backend.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Case {
     /// The world.
     pub name: String,
@@ -89,6 +92,7 @@ pub struct Case {
 
 /// How many cases had which outcome.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Summary {
     /// Agreements.
     pub agree: usize,

@@ -7,6 +7,7 @@ use crate::backend::{Backend, available};
 
 /// A host, as lcd sees it. Belongs beside everything that was measured on it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct HostDescription {
     /// The version of this program.
     pub lcd: String,
@@ -22,6 +23,7 @@ pub struct HostDescription {
 
 /// Whether the simulator can be used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SimulatorDescription {
     /// Whether it can.
     pub available: bool,

@@ -9,6 +9,7 @@ use shared_model::loader::{self, LoadError, Module};
 
 /// A module, and what it would be linked with.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ModuleReport {
     /// Its name.
     pub module: String,

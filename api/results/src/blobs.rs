@@ -23,13 +23,15 @@ use crate::record::BlobRef;
 /// zstd's own middle ground.
 const LEVEL: i32 = 3;
 const EXTENSION: &str = ".zst";
+/// The directory of what is being written.
+const TEMPORARY: &str = "new";
 /// What to do about a blob that is not what it was.
 const REMEDY: &str = "put the file back from a copy, or delete what it belongs to";
 
 /// All blobs.
 #[derive(Debug)]
 pub(crate) struct Blobs {
-    /// It has a directory for each of the 256 values of a hash's first byte.
+    /// It has directories for the values of a hash's first byte, made when they are needed.
     top: Directory,
     temporary: Directory,
     next_temporary: AtomicU64,
@@ -66,12 +68,7 @@ impl Blobs {
     /// Opens the directory of blobs, or makes it.
     pub(crate) fn open(store: &Directory) -> Result<Self> {
         let top = store.child("blobs")?;
-        // All at once, so that no call has to wait for a directory that another one makes.
-        for shard in shards() {
-            top.child(&shard)?;
-        }
-        let temporary = top.child("new")?;
-        top.sync()?;
+        let temporary = top.child(TEMPORARY)?;
         Ok(Self { top, temporary, next_temporary: AtomicU64::new(0), pins: Mutex::default() })
     }
 
@@ -122,7 +119,12 @@ impl Blobs {
 
     /// Gives a temporary file its name for good.
     fn install(&self, name: &str, file: &File, blob: &BlobRef) -> Result<()> {
-        let (shard, target) = self.place(&blob.hash)?;
+        let (shard, target) = place(&blob.hash)?;
+        let shard = {
+            // One at a time, so that who finds the directory finds it on the disk.
+            let _pins = self.pins();
+            self.top.child(shard)?
+        };
         // The same bytes are compressed to the same file, so one that is there is as good,
         // unless it is damaged: then this one takes its place.
         if self.read(&blob.hash, blob.bytes).is_ok() {
@@ -163,9 +165,13 @@ impl Blobs {
 
     /// Reads a blob from its beginning, and checks it while doing so.
     pub(crate) fn reader(&self, hash: &str, bytes: u64) -> Result<BlobReader> {
-        let (shard, name) = self.place(hash)?;
-        let path = shard.path_of(&name);
-        let Some(file) = shard.open_to_read(&name)? else {
+        let (shard, name) = place(hash)?;
+        let path = self.top.path().join(shard).join(&name);
+        let file = match self.top.existing(shard)? {
+            Some(shard) => shard.open_to_read(&name)?,
+            None => None,
+        };
+        let Some(file) = file else {
             return Err(ResultsError::Damaged {
                 path,
                 what: "it is not there".into(),
@@ -193,8 +199,10 @@ impl Blobs {
             // Held meanwhile: who pins the blob after this finds it gone and writes it again.
             let pins = self.pins();
             if !pins.contains_key(hash) && !is_named(hash)? {
-                let (shard, name) = self.place(hash)?;
-                removed += u64::from(shard.remove(&name)?);
+                let (shard, name) = place(hash)?;
+                if let Some(shard) = self.top.existing(shard)? {
+                    removed += u64::from(shard.remove(&name)?);
+                }
             }
         }
         Ok(removed)
@@ -212,28 +220,26 @@ impl Blobs {
     /// The hashes of all blobs that are there.
     pub(crate) fn list(&self) -> Result<Vec<String>> {
         let mut hashes = Vec::new();
-        for shard in shards() {
-            let names = self.top.existing(&shard)?.names()?.into_iter();
+        for shard in self.top.names()? {
+            let shard = if hex::is(&shard, 2) { self.top.existing(&shard)? } else { None };
+            let names = shard.map_or(Ok(Vec::new()), |shard| shard.names())?;
             hashes.extend(
                 names
+                    .into_iter()
                     .filter_map(|name| name.strip_suffix(EXTENSION).map(str::to_owned))
                     .filter(|hash| hex::is(hash, 64)),
             );
         }
         Ok(hashes)
     }
-
-    /// Where a blob is.
-    fn place(&self, hash: &str) -> Result<(Directory, String)> {
-        match hash.get(..2).filter(|_| hex::is(hash, 64)) {
-            Some(shard) => Ok((self.top.existing(shard)?, format!("{hash}{EXTENSION}"))),
-            None => Err(ResultsError::invalid("the name of a blob", hash, "it is not a SHA-256")),
-        }
-    }
 }
 
-fn shards() -> impl Iterator<Item = String> {
-    (0..=255_u8).map(|byte| hex::encode(&[byte]))
+/// Where a blob is: the names of its directory and its file.
+fn place(hash: &str) -> Result<(&str, String)> {
+    match hash.get(..2).filter(|_| hex::is(hash, 64)) {
+        Some(shard) => Ok((shard, format!("{hash}{EXTENSION}"))),
+        None => Err(ResultsError::invalid("the name of a blob", hash, "it is not a SHA-256")),
+    }
 }
 
 /// Reads a blob. At its end, its length and hash are right, or there is an error.

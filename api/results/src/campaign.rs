@@ -119,7 +119,7 @@ impl Results {
     /// [`ResultsError::NotFound`], and [`ResultsError::InUse`] while a run of it is queued or
     /// running.
     pub fn delete_campaign(&self, id: u64) -> Result<()> {
-        self.change(move |draft| {
+        self.delete(move |draft| {
             expect(draft, id)?;
             if let Some(run) = runs::going_on(draft.index, id)? {
                 let why = format!("run {run} of it is queued or running");

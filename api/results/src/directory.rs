@@ -33,23 +33,27 @@ impl Directory {
 
     /// Opens a directory in this one, which is made if it is not there.
     pub(crate) fn child(&self, name: &str) -> Result<Self> {
-        let path = self.path_of(name);
-        match self.dir.create_dir(name) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(ResultsError::io("make the directory", &path, error)),
+        if let Some(child) = self.existing(name)? {
+            return Ok(child);
         }
-        self.existing(name)
+        self.dir
+            .create_dir(name)
+            .map_err(|error| ResultsError::io("make the directory", &self.path_of(name), error))?;
+        self.sync()?;
+        self.existing(name)?.ok_or_else(|| {
+            let gone = io::ErrorKind::NotFound.into();
+            ResultsError::io("open the directory", &self.path_of(name), gone)
+        })
     }
 
-    /// Opens a directory in this one.
-    pub(crate) fn existing(&self, name: &str) -> Result<Self> {
+    /// Opens a directory in this one; `None` if it is not there.
+    pub(crate) fn existing(&self, name: &str) -> Result<Option<Self>> {
         let path = self.path_of(name);
-        let dir = self
-            .dir
-            .open_dir(name)
-            .map_err(|error| ResultsError::io("open the directory", &path, error))?;
-        Ok(Self { path, dir })
+        match self.dir.open_dir(name) {
+            Ok(dir) => Ok(Some(Self { path, dir })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ResultsError::io("open the directory", &path, error)),
+        }
     }
 
     /// Its path.

@@ -130,14 +130,19 @@ impl Place {
         Ok(connection)
     }
 
-    /// Opens the index that is there: its connection and the last change it has, or why it
-    /// cannot be used.
-    fn existing(&self) -> std::result::Result<(Connection, Numbers), String> {
+    /// Opens the index that is there, or says why it cannot be used.
+    fn existing(&self) -> std::result::Result<Opened, String> {
         let said = |error: rusqlite::Error| error.to_string();
         let connection = self.writer().map_err(said)?;
+        let mut rebuilt = None;
+        // A crash may come between the file and its tables.
+        if schema::is_blank(&connection).map_err(said)? {
+            schema::create(&connection).map_err(said)?;
+            rebuilt = Some(Rebuilt { why: "it was empty".into(), set_aside: None });
+        }
         schema::check(&connection)?;
         let numbers = Numbers::read(&connection).map_err(said)?;
-        Ok((connection, numbers))
+        Ok(Opened { connection, numbers, rebuilt })
     }
 
     /// Opens the index, or makes an empty one if there is none or it cannot be used.
@@ -149,9 +154,7 @@ impl Place {
             "damage was noticed when it was used last".to_owned()
         } else {
             match self.existing() {
-                Ok((connection, numbers)) => {
-                    return Ok(Opened { connection, numbers, rebuilt: None });
-                }
+                Ok(opened) => return Ok(opened),
                 Err(why) => why,
             }
         };

@@ -281,3 +281,77 @@ fn verify(line: &[u8]) -> bool {
 fn checksum(body: &[u8]) -> String {
     hex::encode(&Sha256::digest(body)[..DIGITS / 2])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+    use crate::{Page, Results};
+
+    fn numbers(seq: u64) -> Vec<u8> {
+        let change = Record::Numbers { runs: seq, campaigns: 0 };
+        encode(&Line { seq, at: 7, change }).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_json_with_a_checksum() {
+        let line = numbers(3);
+        let (end, text) = line.split_last().unwrap();
+        assert_eq!(*end, b'\n');
+        assert!(verify(text));
+        let value: serde_json::Value = serde_json::from_slice(text).unwrap();
+        assert_eq!(value["seq"], 3);
+        assert_eq!(value["change"]["numbers"]["runs"], 3);
+        for index in 0..text.len() {
+            let mut text = text.to_vec();
+            text[index] ^= 1;
+            assert!(!verify(&text), "byte {index}");
+            assert!(!verify(&text[..index]));
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Results::open(dir.path()).unwrap());
+        let path = dir.path().join(NAME);
+        let other = seal(br#"{"journal":"lcd-results","version":2,"more":[]}"#);
+        std::fs::write(&path, &other).unwrap();
+        let Err(ResultsError::Version { found: 2, known: 1, .. }) = Results::open(dir.path())
+        else {
+            panic!("it is refused")
+        };
+        assert_eq!(std::fs::read(&path).unwrap(), other);
+    }
+
+    #[test]
+    fn lines_out_of_order_and_of_unknown_kinds_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let unknown = seal(br#"{"seq":6,"at":0,"change":{"something":{}}}"#);
+        let gone = seal(br#"{"seq":8,"at":0,"change":{"run_deleted":{"run":5,"campaign":null}}}"#);
+        let lines = [header(), numbers(5), numbers(4), unknown, numbers(7), gone].concat();
+        std::fs::write(dir.path().join(NAME), lines).unwrap();
+        let (results, recovery) = Results::open(dir.path()).unwrap();
+        let damaged: Vec<_> = recovery.damaged.iter().map(|damaged| damaged.line).collect();
+        assert_eq!(damaged, [3, 4, 6]);
+        assert_eq!(results.modules(Page::first(1)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_written_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Directory::store(dir.path()).unwrap();
+        let mut journal = Journal::open(&store).unwrap();
+        journal.append(&numbers(1)).unwrap();
+        let before = std::fs::read(dir.path().join(NAME)).unwrap();
+        journal.append(&numbers(2)).unwrap();
+        journal.retract(before.len() as u64);
+        assert_eq!(std::fs::read(dir.path().join(NAME)).unwrap(), before);
+        journal.append(&numbers(2)).unwrap();
+        // One that can be read only takes no lines, and cannot be shortened either.
+        journal.file = File::open(dir.path().join(NAME)).unwrap();
+        assert!(matches!(journal.append(&numbers(3)), Err(ResultsError::Io { .. })));
+        assert!(matches!(journal.append(&numbers(3)), Err(ResultsError::Stopped { .. })));
+        assert_eq!(journal.read(|_, _| Ok(None)).unwrap().last, 2);
+    }
+}

@@ -8,6 +8,7 @@
 //! | `results.sqlite` | an index of it, to read from; made anew from the journal if need be |
 //! | `blobs/` | modules, bundles and logs, named by the SHA-256 of their contents, compressed |
 //! | `spool/` | logs of runs that go on |
+//! | `reserve` | nothing; space to be able to delete something when the disk is full |
 //! | `lock` | held by the one process that has the store open |
 //!
 //! A call that changes something returns when the change is on the disk and in the index. Calls
@@ -34,6 +35,7 @@ mod module;
 mod page;
 mod record;
 mod recovery;
+mod reserve;
 mod run;
 mod signature;
 mod spool;
@@ -45,6 +47,7 @@ use committer::{Committer, Draft};
 use directory::Directory;
 use index::{Failure, Place, Readers};
 use lock::Lock;
+use reserve::Reserve;
 use spool::Spools;
 
 pub use campaign::{Campaign, Counts, NewCampaign};
@@ -62,12 +65,14 @@ pub use world::{NewWorld, World};
 /// A store that is open.
 #[derive(Debug)]
 pub struct Results {
-    // Dropped in this order: the lock goes last.
-    committer: Committer,
+    // Dropped in this order: of the index's connections the one that writes goes last, because
+    // it can tidy up, and the lock goes after everything.
     readers: Readers,
+    committer: Committer,
     place: Arc<Place>,
     blobs: Blobs,
     spools: Spools,
+    reserve: Reserve,
     store: Arc<Directory>,
     _lock: Lock,
 }
@@ -94,6 +99,21 @@ impl Results {
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, ResultsError> {
         self.change_with(Vec::new(), change)
+    }
+
+    /// Makes a change that frees space, if need be with the space that is kept for that.
+    fn delete(
+        &self,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<(), Failure> + Clone + Send + 'static,
+    ) -> Result<(), ResultsError> {
+        match self.change(change.clone()) {
+            Err(ResultsError::Full { .. }) if self.reserve.release() => {
+                let deleted = self.change(change);
+                self.reserve.fill();
+                deleted
+            }
+            answer => answer,
+        }
     }
 
     /// Makes a change that names these blobs. They are removed if it does not.

@@ -97,7 +97,7 @@ impl Results {
     /// [`ResultsError::NotFound`] if there is no such module.
     pub fn delete_module(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.change(move |draft| {
+        self.delete(move |draft| {
             if modules::sequence(draft.index, &id)?.is_none() {
                 return Err(ResultsError::not_found("module", id).into());
             }

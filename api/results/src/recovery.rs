@@ -16,6 +16,7 @@ use crate::index::{Failure, Opened, Place, runs, statistics};
 use crate::journal::{Journal, Scan};
 use crate::lock::Lock;
 use crate::record::{Line, LogSealed, Record, RunFinished, json};
+use crate::reserve::Reserve;
 use crate::run::RunState;
 use crate::spool::Spools;
 
@@ -117,9 +118,12 @@ impl Results {
             place,
             blobs: Blobs::open(&store)?,
             spools: Spools::open(&store)?,
+            reserve: Reserve::new(Arc::clone(&store)),
             store,
             _lock: lock,
         };
+        // First what is half written: its names are used again.
+        recovery.swept += results.blobs.sweep_temporary()?;
         results.interrupt(&mut recovery)?;
         results.sweep(&mut recovery)?;
         Ok((results, recovery))
@@ -163,7 +167,6 @@ impl Results {
     /// Removes files that nothing names. Where the journal is damaged it may be that which named
     /// them, so then they stay.
     fn sweep(&self, recovery: &mut Recovery) -> Result<()> {
-        recovery.swept += self.blobs.sweep_temporary()?;
         if recovery.damaged.is_empty() {
             recovery.swept += self.spools.remove_all()?;
             recovery.swept += self.remove_unnamed(&self.blobs.list()?)?;

@@ -348,7 +348,7 @@ impl Results {
     ///
     /// [`ResultsError::NotFound`], and [`ResultsError::InUse`] while it is queued or running.
     pub fn delete_run(&self, id: u64) -> Result<()> {
-        self.change(move |draft| {
+        self.delete(move |draft| {
             let status =
                 runs::status(draft.index, id)?.ok_or_else(|| ResultsError::not_found("run", id))?;
             if !status.state.is_over() {

@@ -31,3 +31,27 @@ impl Signature {
         hex::encode(&hash.finalize()[..8])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_counts_and_none_runs_into_the_next() {
+        let id = |parts: [&str; 4]| {
+            let [event, field, left, right] = parts.map(str::to_owned);
+            Signature { event, field, left, right }.id()
+        };
+        let ids = [
+            id(["exit", "rax", "1", "2"]),
+            id(["exit", "rax", "2", "1"]),
+            id(["exitr", "ax", "1", "2"]),
+            id(["exit", "rax", "12", ""]),
+        ];
+        assert!(ids.iter().all(|id| hex::is(id, 16)));
+        let different: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), 4);
+        // Kept by people and in links, so it must not change.
+        assert_eq!(ids[0], "2d71b2eb32378d65");
+    }
+}

@@ -135,7 +135,7 @@ impl Results {
     /// of it is queued or running.
     pub fn delete_world(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.change(move |draft| {
+        self.delete(move |draft| {
             if worlds::sequence(draft.index, &id)?.is_none() {
                 return Err(ResultsError::not_found("world", id).into());
             }

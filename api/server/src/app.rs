@@ -14,7 +14,7 @@ use crate::telemetry::Metrics;
 
 /// A running server, shared by everything that answers requests.
 #[derive(Clone, Debug)]
-pub struct App(Arc<Inner>);
+pub(crate) struct App(Arc<Inner>);
 
 struct Inner {
     config: Config,
@@ -58,27 +58,27 @@ impl App {
     }
 
     /// What the server was told.
-    pub fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
 
     /// What runs things.
-    pub fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
     }
 
     /// The numbers.
-    pub fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
     /// Where module names are looked up besides the uploaded ones.
-    pub fn modules(&self) -> &Modules {
+    pub(crate) fn modules(&self) -> &Modules {
         &self.0.modules
     }
 
     /// Cancelled when the server is about to end: streams end then.
-    pub fn shutdown(&self) -> &CancellationToken {
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
         &self.0.shutdown
     }
 
@@ -86,7 +86,7 @@ impl App {
     ///
     /// # Errors
     /// What the store says, as a problem.
-    pub async fn store<T, F>(&self, ask: F) -> Result<T, Problem>
+    pub(crate) async fn store<T, F>(&self, ask: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&Results) -> Result<T, ResultsError> + Send + 'static,
@@ -100,7 +100,7 @@ impl App {
     ///
     /// # Errors
     /// What the store says, as a problem.
-    pub fn look_up<T>(
+    pub(crate) fn look_up<T>(
         &self,
         ask: impl FnOnce(&Results) -> Result<T, ResultsError>,
     ) -> Result<T, Problem> {
@@ -111,7 +111,7 @@ impl App {
     ///
     /// # Errors
     /// What it says, or that it panicked.
-    pub async fn blocking<T, F>(&self, work: F) -> Result<T, Problem>
+    pub(crate) async fn blocking<T, F>(&self, work: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, Problem> + Send + 'static,
@@ -124,7 +124,7 @@ impl App {
     }
 
     /// The store, for what is read bit by bit.
-    pub fn results(&self) -> Arc<Results> {
+    pub(crate) fn results(&self) -> Arc<Results> {
         Arc::clone(&self.0.results)
     }
 
@@ -133,7 +133,7 @@ impl App {
     /// # Errors
     /// [`Kind::TOO_MANY`] while as many as are allowed are under way, and [`Kind::STORAGE_FULL`]
     /// when the store has as much as it may have.
-    pub fn upload(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(crate) fn upload(&self) -> Result<OwnedSemaphorePermit, Problem> {
         self.check_room()?;
         let permit = Arc::clone(&self.0.uploads).try_acquire_owned();
         permit.map_err(|_| {
@@ -145,7 +145,7 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::TOO_MANY`] while as many as are allowed are followed.
-    pub fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let permit = Arc::clone(&self.0.streams).try_acquire_owned();
         permit.map_err(|_| {
             Problem::new(Kind::TOO_MANY, "too many streams are followed").retry_after(5)
@@ -156,7 +156,7 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::STORAGE_FULL`].
-    pub fn check_room(&self) -> Result<(), Problem> {
+    pub(crate) fn check_room(&self) -> Result<(), Problem> {
         let allowed = self.config().limits.store_bytes;
         let used = self.look_up(Results::bytes_on_disk)?;
         if used < allowed {

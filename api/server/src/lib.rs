@@ -100,7 +100,7 @@ impl Server {
             ..Settings::own(config.limits.workers).map_err(ConfigError::Program)?
         };
         let pool = Pool::start(settings);
-        let (host, field) = tokio::task::spawn_blocking(|| (lcd::host::describe(), field()))
+        let (host, field) = tokio::task::spawn_blocking(|| (lcd::host::HostDescription::of_this_host(), field()))
             .await
             .map_err(|error| ServeError::Metrics(error.to_string()))?;
         let engine = Engine::start(Arc::clone(&results), pool, config.limits, host, field)?;

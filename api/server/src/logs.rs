@@ -6,7 +6,7 @@ use lcd_results::{LogReader, Results, ResultsError, SpoolReader};
 use crate::problem::Problem;
 
 /// Reads a log from its beginning.
-pub struct Lines {
+pub(crate) struct Lines {
     source: Source,
     line: Vec<u8>,
 }
@@ -21,7 +21,7 @@ impl Lines {
     ///
     /// # Errors
     /// What the store says.
-    pub fn open(results: &Results, run: u64, backend: &str) -> Result<Option<Self>, ResultsError> {
+    pub(crate) fn open(results: &Results, run: u64, backend: &str) -> Result<Option<Self>, ResultsError> {
         // A log is sealed before its spool goes away, so it is in one of the two places.
         if let Some(spool) = results.spool_reader(run, backend)? {
             return Ok(Some(Self { source: Source::Growing(spool), line: Vec::new() }));
@@ -35,7 +35,7 @@ impl Lines {
     ///
     /// # Errors
     /// What the store says.
-    pub fn next_line(&mut self) -> Result<Option<&[u8]>, ResultsError> {
+    pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, ResultsError> {
         let there = match &mut self.source {
             Source::Sealed(reader) => reader.next_line(&mut self.line)?,
             Source::Growing(reader) => reader.next_line(&mut self.line)?,
@@ -47,7 +47,7 @@ impl Lines {
     ///
     /// # Errors
     /// What the store says, and that the line is no header.
-    pub fn header(&mut self) -> Result<Option<LogHeader>, Problem> {
+    pub(crate) fn header(&mut self) -> Result<Option<LogHeader>, Problem> {
         let Some(line) = self.next_line()? else { return Ok(None) };
         serde_json::from_slice(line).map(Some).map_err(Problem::internal)
     }
@@ -56,7 +56,7 @@ impl Lines {
     ///
     /// # Errors
     /// What the store says, and that the line is no event.
-    pub fn event(&mut self) -> Result<Option<Event>, Problem> {
+    pub(crate) fn event(&mut self) -> Result<Option<Event>, Problem> {
         let Some(line) = self.next_line()? else { return Ok(None) };
         serde_json::from_slice(line).map(Some).map_err(Problem::internal)
     }
@@ -65,7 +65,7 @@ impl Lines {
     ///
     /// # Errors
     /// What the store says.
-    pub fn skip(&mut self, lines: u64) -> Result<u64, ResultsError> {
+    pub(crate) fn skip(&mut self, lines: u64) -> Result<u64, ResultsError> {
         let mut skipped = 0;
         while skipped < lines && self.next_line()?.is_some() {
             skipped += 1;
@@ -78,7 +78,7 @@ impl Lines {
 ///
 /// # Errors
 /// What the store says.
-pub fn backends(results: &Results, run: &lcd_results::Run) -> Result<Vec<String>, ResultsError> {
+pub(crate) fn backends(results: &Results, run: &lcd_results::Run) -> Result<Vec<String>, ResultsError> {
     let mut found = Vec::new();
     for backend in lcd::Backend::ALL.map(|backend| backend.to_string()) {
         let sealed = run.logs.iter().any(|log| log.backend == backend);

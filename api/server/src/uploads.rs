@@ -15,16 +15,16 @@ use serde_json::json;
 use crate::problem::{Kind, Problem};
 
 /// The media type of world files.
-pub const TOML_TYPE: &str = "application/toml";
+pub(crate) const TOML_TYPE: &str = "application/toml";
 /// The media type of encoded bundles.
-pub const BUNDLE_TYPE: &str = "application/vnd.lcd.bundle";
+pub(crate) const BUNDLE_TYPE: &str = "application/vnd.lcd.bundle";
 
 /// Characters of a module's name.
 const NAME_MAX: usize = 128;
 
 /// An uploaded world with its modules.
 #[derive(Clone, Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     /// It.
     pub bundle: Bundle,
     /// The file that it came as.
@@ -33,7 +33,7 @@ pub struct Upload {
 
 /// A world that somebody named.
 #[derive(Clone, Debug)]
-pub enum FoundWorld {
+pub(crate) enum FoundWorld {
     /// One that comes with lcd.
     Bundled(&'static BundledWorld),
     /// One that somebody uploaded.
@@ -42,7 +42,7 @@ pub enum FoundWorld {
 
 impl FoundWorld {
     /// Its name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Bundled(world) => world.name,
             Self::Uploaded(world) => &world.name,
@@ -50,7 +50,7 @@ impl FoundWorld {
     }
 
     /// The id of an uploaded one.
-    pub fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         match self {
             Self::Bundled(_) => None,
             Self::Uploaded(world) => Some(&world.id),
@@ -61,7 +61,7 @@ impl FoundWorld {
     ///
     /// # Errors
     /// [`Kind::CONFLICT`] for a bundled one that could not be built, and what the store says.
-    pub fn bundle(&self, results: &Results) -> Result<Bundle, Problem> {
+    pub(crate) fn bundle(&self, results: &Results) -> Result<Bundle, Problem> {
         match self {
             Self::Bundled(world) => assemble::bundled(world).map_err(refusal),
             Self::Uploaded(world) => {
@@ -78,7 +78,7 @@ impl FoundWorld {
 /// # Errors
 /// [`Kind::INVALID`] if it is no module, [`Kind::TOO_LARGE`] if it is too large when unpacked, and
 /// what the store says.
-pub fn add_module(
+pub(crate) fn add_module(
     results: &Results,
     name: &str,
     packed: &[u8],
@@ -118,7 +118,7 @@ fn module_name(given: &str) -> Result<&str, Problem> {
 ///
 /// # Errors
 /// [`Kind::INVALID`], with line and column where the file is wrong.
-pub fn assemble(results: &Results, modules: &Modules, source: &[u8]) -> Result<Upload, Problem> {
+pub(crate) fn assemble(results: &Results, modules: &Modules, source: &[u8]) -> Result<Upload, Problem> {
     let text = std::str::from_utf8(source)
         .map_err(|error| Problem::invalid(format!("the world file is not UTF-8: {error}")))?;
     let world = World::parse(text).map_err(Problem::invalid)?;
@@ -173,7 +173,7 @@ fn find_file(
 ///
 /// # Errors
 /// [`Kind::INVALID`].
-pub fn decode(bytes: &[u8]) -> Result<Upload, Problem> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Upload, Problem> {
     let bundle = Bundle::decode(bytes).map_err(Problem::invalid)?;
     if bundle.world.domains.is_empty() {
         return Err(Problem::invalid("the world has no domain"));
@@ -185,7 +185,7 @@ pub fn decode(bytes: &[u8]) -> Result<Upload, Problem> {
 ///
 /// # Errors
 /// What the store says.
-pub fn add_world(
+pub(crate) fn add_world(
     results: &Results,
     upload: &Upload,
 ) -> Result<(lcd_results::World, bool), Problem> {
@@ -207,7 +207,7 @@ pub fn add_world(
 /// # Errors
 /// [`Kind::NOT_FOUND`] if there is no such module, [`Kind::INVALID`] if one that it depends on is not
 /// there.
-pub fn world_of_module(results: &Results, modules: &Modules, id: &str) -> Result<Bundle, Problem> {
+pub(crate) fn world_of_module(results: &Results, modules: &Modules, id: &str) -> Result<Bundle, Problem> {
     let uploaded = match find_module(results, id) {
         Ok(module) => Some(module),
         Err(problem) if problem.kind() == Kind::NOT_FOUND && !is_id(id) => None,
@@ -232,7 +232,7 @@ pub fn world_of_module(results: &Results, modules: &Modules, id: &str) -> Result
 ///
 /// # Errors
 /// [`Kind::INVALID`] if it cannot be read, and what the store says.
-pub fn inspect(
+pub(crate) fn inspect(
     results: &Results,
     modules: &Modules,
     module: &lcd_results::Module,
@@ -245,7 +245,7 @@ pub fn inspect(
 ///
 /// # Errors
 /// [`Kind::NOT_FOUND`], and what the store says.
-pub fn find_module(results: &Results, id: &str) -> Result<lcd_results::Module, Problem> {
+pub(crate) fn find_module(results: &Results, id: &str) -> Result<lcd_results::Module, Problem> {
     let found = match results.module(id)? {
         Some(module) => Some(module),
         None => results.module_named(id)?,
@@ -257,7 +257,7 @@ pub fn find_module(results: &Results, id: &str) -> Result<lcd_results::Module, P
 ///
 /// # Errors
 /// [`Kind::NOT_FOUND`], and what the store says.
-pub fn find_world(results: &Results, id: &str) -> Result<FoundWorld, Problem> {
+pub(crate) fn find_world(results: &Results, id: &str) -> Result<FoundWorld, Problem> {
     if let Some(world) = WORLDS.iter().find(|world| world.name == id) {
         return Ok(FoundWorld::Bundled(world));
     }

@@ -321,29 +321,33 @@ pub(crate) fn history(
     world: &str,
     limit: usize,
 ) -> Result<Vec<HistoryEntry>> {
-    let mut entries: Vec<HistoryEntry> = connection
-        .prepare_cached(
-            "SELECT id, finished_at, outcome, host_class FROM runs
-            WHERE world = ? AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT ?",
-        )?
-        .query_map(params![world, Page::first(limit).limit()], |row| {
-            Ok(HistoryEntry {
-                run: uint(row, 0)?,
+    let mut statement = connection.prepare_cached(
+        "SELECT id, finished_at, outcome, host_class, backend, seconds, instructions
+        FROM (SELECT id, finished_at, outcome, host_class FROM runs
+            WHERE world = ? AND state = 'finished' ORDER BY finished_at DESC, id DESC LIMIT ?)
+        LEFT JOIN logs ON run = id ORDER BY finished_at, id, backend",
+    )?;
+    let mut rows = statement.query(params![world, Page::first(limit).limit()])?;
+    let mut entries: Vec<HistoryEntry> = Vec::new();
+    // A row for each log, or one for a run without any.
+    while let Some(row) = rows.next()? {
+        let run = uint(row, 0)?;
+        if entries.last().is_none_or(|last| last.run != run) {
+            entries.push(HistoryEntry {
+                run,
                 at: row.get(1)?,
                 outcome: row.get(2)?,
                 host_class: row.get(3)?,
                 backends: Vec::new(),
-            })
-        })?
-        .collect::<Result<_>>()?;
-    entries.reverse();
-    for entry in &mut entries {
-        let times = logs(connection, entry.run)?.into_iter().map(|log| BackendTime {
-            backend: log.backend,
-            seconds: log.seconds,
-            instructions: log.instructions,
-        });
-        entry.backends = times.collect();
+            });
+        }
+        if let (Some(entry), Some(backend)) = (entries.last_mut(), row.get(4)?) {
+            entry.backends.push(BackendTime {
+                backend,
+                seconds: row.get(5)?,
+                instructions: optional_uint(row, 6)?,
+            });
+        }
     }
     Ok(entries)
 }

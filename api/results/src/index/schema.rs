@@ -135,6 +135,11 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
+/// Whether there is nothing in it yet.
+pub(super) fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
 /// Why the index cannot be used, if it cannot.
 pub(super) fn check(connection: &Connection) -> Result<(), String> {
     let said = |error: rusqlite::Error| error.to_string();
@@ -150,5 +155,50 @@ pub(super) fn check(connection: &Connection) -> Result<(), String> {
     match damage.as_deref() {
         Some("ok") => Ok(()),
         damage => Err(format!("its check says: {}", damage.unwrap_or("nothing"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lists look for is found through an index, and in their order.
+    #[test]
+    fn lists_neither_scan_nor_sort() {
+        let connection = Connection::open_in_memory().unwrap();
+        create(&connection).unwrap();
+        let conditions = [
+            "state = ?",
+            "outcome = ?",
+            "world = ?",
+            "campaign = ?",
+            "signature = ?",
+            "campaign = ? AND state = ?",
+            "campaign = ? AND outcome = ?",
+            "world = ? AND outcome = ?",
+        ];
+        let lists = conditions.map(|condition| {
+            format!("SELECT id FROM runs WHERE {condition} ORDER BY id DESC LIMIT 9")
+        });
+        let others = [
+            "SELECT id FROM runs WHERE world = ? AND state = 'finished'
+                ORDER BY finished_at DESC, id DESC LIMIT 9",
+            "SELECT min(finished_at) FROM runs WHERE signature = ?",
+            "SELECT max(id) FROM runs WHERE signature = ?",
+            "SELECT id FROM runs WHERE world_id = ? AND state IN ('queued', 'running')",
+            "SELECT id FROM signatures WHERE newest_run < ? ORDER BY newest_run DESC LIMIT 9",
+        ];
+        for sql in lists.iter().map(String::as_str).chain(others) {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let unbound = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);
+            let plan: Vec<String> = statement
+                .query_map(unbound, |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let plan = plan.join("; ");
+            assert!(plan.contains("USING") && !plan.contains("B-TREE"), "{sql}: {plan}");
+            assert!(!plan.contains("SCAN"), "{sql}: {plan}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use lcd_results::{
 };
 use serde_json::json;
 
-pub fn run_of(world: &str) -> NewRun {
+pub(crate) fn run_of(world: &str) -> NewRun {
     NewRun {
         campaign: None,
         restarted_from: None,
@@ -22,7 +22,7 @@ pub fn run_of(world: &str) -> NewRun {
     }
 }
 
-pub fn ended(outcome: &str) -> Finished {
+pub(crate) fn ended(outcome: &str) -> Finished {
     Finished {
         state: RunState::Finished,
         outcome: Some(outcome.into()),
@@ -33,11 +33,11 @@ pub fn ended(outcome: &str) -> Finished {
     }
 }
 
-pub fn signature(field: &str) -> Signature {
+pub(crate) fn signature(field: &str) -> Signature {
     Signature { event: "exit".into(), field: field.into(), left: "1".into(), right: "2".into() }
 }
 
-pub fn log(backend: &str, seconds: f64) -> FinishedLog {
+pub(crate) fn log(backend: &str, seconds: f64) -> FinishedLog {
     FinishedLog {
         backend: backend.into(),
         events: 2,
@@ -47,7 +47,7 @@ pub fn log(backend: &str, seconds: f64) -> FinishedLog {
     }
 }
 
-pub fn lines(results: &Results, run: u64, backend: &str) -> Vec<String> {
+pub(crate) fn lines(results: &Results, run: u64, backend: &str) -> Vec<String> {
     let log = results.run_log(run, backend).unwrap().expect("there is a log");
     let mut reader = results.log_reader(&log).unwrap();
     let (mut lines, mut line) = (Vec::new(), Vec::new());
@@ -58,12 +58,12 @@ pub fn lines(results: &Results, run: u64, backend: &str) -> Vec<String> {
 }
 
 /// A directory in memory if there is such a thing: for suites that are not about what survives.
-pub fn fast_directory() -> tempfile::TempDir {
+pub(crate) fn fast_directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// The blobs in a store: names and sizes of their files.
-pub fn blobs(store: &Path) -> Vec<(String, u64)> {
+pub(crate) fn blobs(store: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     for shard in std::fs::read_dir(store.join("blobs")).unwrap() {
         for entry in std::fs::read_dir(shard.unwrap().path()).unwrap() {
@@ -77,21 +77,21 @@ pub fn blobs(store: &Path) -> Vec<(String, u64)> {
 
 /// Everything that can be seen in a store, and every file of it read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
-    pub modules: Vec<(Module, Vec<u8>)>,
-    pub worlds: Vec<(World, Vec<u8>)>,
-    pub campaigns: Vec<Campaign>,
+pub(crate) struct Snapshot {
+    pub(crate) modules: Vec<(Module, Vec<u8>)>,
+    pub(crate) worlds: Vec<(World, Vec<u8>)>,
+    pub(crate) campaigns: Vec<Campaign>,
     /// With the lines of their logs.
-    pub runs: Vec<(Run, Vec<Vec<String>>)>,
-    pub divergences: Vec<Divergence>,
-    pub counts: Counts,
-    pub histories: Vec<Vec<HistoryEntry>>,
+    pub(crate) runs: Vec<(Run, Vec<Vec<String>>)>,
+    pub(crate) divergences: Vec<Divergence>,
+    pub(crate) counts: Counts,
+    pub(crate) histories: Vec<Vec<HistoryEntry>>,
 }
 
 impl Snapshot {
-    pub const WORLDS: [&str; 3] = ["a", "b", "c"];
+    pub(crate) const WORLDS: [&str; 3] = ["a", "b", "c"];
 
-    pub fn of(results: &Results) -> Self {
+    pub(crate) fn of(results: &Results) -> Self {
         let all = Page::first(usize::MAX);
         let modules = results.modules(all).unwrap().into_iter().map(|module| {
             let bytes = results.module_bytes(&module.id).unwrap().expect("a module has bytes");

@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, watch};
 
 /// How far a run is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The backend that runs now.
     pub backend: Option<String>,
     /// Events that each backend has written.
@@ -19,7 +19,7 @@ pub struct Progress {
 
 /// A run that goes on.
 #[derive(Clone, Debug)]
-pub struct Live(Arc<watch::Sender<Progress>>);
+pub(crate) struct Live(Arc<watch::Sender<Progress>>);
 
 impl Default for Live {
     fn default() -> Self {
@@ -29,7 +29,7 @@ impl Default for Live {
 
 impl Live {
     /// A backend begins.
-    pub fn started(&self, backend: &str) {
+    pub(crate) fn started(&self, backend: &str) {
         self.0.send_modify(|progress| {
             progress.backend = Some(backend.to_owned());
             progress.events.insert(backend.to_owned(), 0);
@@ -37,31 +37,31 @@ impl Live {
     }
 
     /// It wrote more events, which can be read from its spool.
-    pub fn wrote(&self, backend: &str, events: u64) {
+    pub(crate) fn wrote(&self, backend: &str, events: u64) {
         self.0.send_modify(|progress| {
             *progress.events.entry(backend.to_owned()).or_default() += events;
         });
     }
 
     /// The run is over and stored.
-    pub fn over(&self) {
+    pub(crate) fn over(&self) {
         self.0.send_modify(|progress| progress.over = true);
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         self.0.borrow().clone()
     }
 
     /// Follows it.
-    pub fn follow(&self) -> watch::Receiver<Progress> {
+    pub(crate) fn follow(&self) -> watch::Receiver<Progress> {
         self.0.subscribe()
     }
 }
 
 /// That something has a new state. What it is, is read from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Counted from 1 since the server started.
     pub number: u64,
     /// Which run.
@@ -75,7 +75,7 @@ const REMEMBERED: usize = 4096;
 
 /// All changes, for those who follow more than one run.
 #[derive(Debug)]
-pub struct Changes {
+pub(crate) struct Changes {
     past: Mutex<(u64, VecDeque<Change>)>,
     sender: broadcast::Sender<Change>,
     /// When the server started, in milliseconds: numbers of another start mean nothing.
@@ -92,7 +92,7 @@ impl Default for Changes {
 
 /// What somebody hears who comes back.
 #[derive(Debug)]
-pub struct Missed {
+pub(crate) struct Missed {
     /// What happened meanwhile; nothing if that is too long ago to be known.
     pub changes: Option<Vec<Change>>,
     /// The number of the newest change before the first that `next` brings.
@@ -103,7 +103,7 @@ pub struct Missed {
 
 impl Changes {
     /// Something has a new state.
-    pub fn announce(&self, run: u64, campaign: Option<u64>) {
+    pub(crate) fn announce(&self, run: u64, campaign: Option<u64>) {
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         past.0 += 1;
         let change = Change { number: past.0, run, campaign };
@@ -116,12 +116,12 @@ impl Changes {
     }
 
     /// What a change is called outside.
-    pub fn id(&self, number: u64) -> String {
+    pub(crate) fn id(&self, number: u64) -> String {
         format!("{:x}-{number}", self.start)
     }
 
     /// Follows from after the change that is called `seen`, or from now on.
-    pub fn follow(&self, seen: Option<&str>) -> Missed {
+    pub(crate) fn follow(&self, seen: Option<&str>) -> Missed {
         let number = |seen: &str| {
             let (start, number) = seen.split_once('-')?;
             number.parse().ok().filter(|_| start == format!("{:x}", self.start))

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod execute;
-pub mod live;
+pub(crate) mod live;
 mod queue;
 mod signature;
 
@@ -28,7 +28,7 @@ use queue::{Lane, Queue};
 
 /// What runs things.
 #[derive(Clone)]
-pub struct Engine(Arc<Inner>);
+pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     results: Arc<Results>,
@@ -73,7 +73,7 @@ impl Engine {
     ///
     /// # Errors
     /// What the store says.
-    pub fn start(
+    pub(crate) fn start(
         results: Arc<Results>,
         pool: Pool,
         limits: Limits,
@@ -104,33 +104,33 @@ impl Engine {
     }
 
     /// The machine.
-    pub fn host(&self) -> &HostDescription {
+    pub(crate) fn host(&self) -> &HostDescription {
         &self.0.host
     }
 
     /// The backends, each with the reason if it cannot be used.
-    pub fn field(&self) -> &Field {
+    pub(crate) fn field(&self) -> &Field {
         &self.0.field
     }
 
     /// What happens, to follow.
-    pub fn changes(&self) -> &Changes {
+    pub(crate) fn changes(&self) -> &Changes {
         &self.0.changes
     }
 
     /// How many runs wait, and how many are run.
-    pub fn load(&self) -> (usize, usize) {
+    pub(crate) fn load(&self) -> (usize, usize) {
         let state = self.state();
         (state.queue.len(), state.active.len())
     }
 
     /// A run that goes on.
-    pub fn live(&self, run: u64) -> Option<Live> {
+    pub(crate) fn live(&self, run: u64) -> Option<Live> {
         self.state().active.get(&run).map(|active| active.live.clone())
     }
 
     /// How many runs of its lane are before a queued run.
-    pub fn before(&self, campaign: Option<u64>, run: u64) -> Option<usize> {
+    pub(crate) fn before(&self, campaign: Option<u64>, run: u64) -> Option<usize> {
         self.state().queue.before(campaign, run)
     }
 
@@ -138,7 +138,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Kind::TOO_MANY`] if too many wait, and what the store says.
-    pub async fn submit(&self, run: NewRun) -> Result<lcd_results::Run, Problem> {
+    pub(crate) async fn submit(&self, run: NewRun) -> Result<lcd_results::Run, Problem> {
         self.check_room(1)?;
         let run = self.stored(move |results| results.create_run(run)).await?;
         self.enqueue(run.summary.campaign, [run.summary.id]);
@@ -149,7 +149,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::submit`].
-    pub async fn submit_campaign(
+    pub(crate) async fn submit_campaign(
         &self,
         campaign: NewCampaign,
     ) -> Result<lcd_results::Campaign, Problem> {
@@ -169,7 +169,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Kind::CONFLICT`] if it is over.
-    pub async fn cancel(&self, run: u64) -> Result<(), Problem> {
+    pub(crate) async fn cancel(&self, run: u64) -> Result<(), Problem> {
         let waited = {
             let mut state = self.state();
             let waited = state.queue.remove(run);
@@ -191,7 +191,7 @@ impl Engine {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn stop(&self, campaign: u64) -> Result<lcd_results::Campaign, Problem> {
+    pub(crate) async fn stop(&self, campaign: u64) -> Result<lcd_results::Campaign, Problem> {
         let (stopped, runs) = self
             .stored(move |results| {
                 let stopped = results.stop_campaign(campaign)?;
@@ -212,7 +212,7 @@ impl Engine {
 
     /// Starts nothing more; runs that go on may do so for `patience`, then they are interrupted,
     /// which the store remembers.
-    pub async fn shut_down(&self, patience: Duration) {
+    pub(crate) async fn shut_down(&self, patience: Duration) {
         self.0.closed.cancel();
         self.0.tasks.close();
         if tokio::time::timeout(patience, self.0.tasks.wait()).await.is_err() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Runs that wait, by lane.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     lanes: BTreeMap<Lane, VecDeque<u64>>,
     /// Whose turn it was.
     last: Option<Lane>,
@@ -13,22 +13,22 @@ pub struct Queue {
 }
 
 /// The campaign that a run belongs to; single runs share a lane.
-pub type Lane = Option<u64>;
+pub(super) type Lane = Option<u64>;
 
 impl Queue {
     /// How many wait.
-    pub const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.length
     }
 
     /// Adds a run at the end of its lane.
-    pub fn push(&mut self, lane: Lane, run: u64) {
+    pub(super) fn push(&mut self, lane: Lane, run: u64) {
         self.lanes.entry(lane).or_default().push_back(run);
         self.length += 1;
     }
 
     /// Takes the next run: the first of the lane after the one that had its turn.
-    pub fn pop(&mut self) -> Option<u64> {
+    pub(super) fn pop(&mut self) -> Option<u64> {
         let after = self.last.and_then(|_| {
             self.lanes.range((std::ops::Bound::Excluded(self.last?), std::ops::Bound::Unbounded)).next()
         });
@@ -44,7 +44,7 @@ impl Queue {
     }
 
     /// Takes a run out. Whether it was there.
-    pub fn remove(&mut self, run: u64) -> bool {
+    pub(super) fn remove(&mut self, run: u64) -> bool {
         let found = self.lanes.iter_mut().find_map(|(&lane, waiting)| {
             let at = waiting.iter().position(|&other| other == run)?;
             waiting.remove(at);
@@ -58,7 +58,7 @@ impl Queue {
     }
 
     /// How many are before a run in its lane.
-    pub fn before(&self, lane: Lane, run: u64) -> Option<usize> {
+    pub(super) fn before(&self, lane: Lane, run: u64) -> Option<usize> {
         self.lanes.get(&lane)?.iter().position(|&other| other == run)
     }
 }

@@ -21,7 +21,7 @@ use crate::request::{BackendName, Doing, RunRequest, Turns};
 /// What to compare.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct CampaignRequest {
+pub(super) struct CampaignRequest {
     /// A name for people.
     #[schema(max_length = 200)]
     pub name: String,
@@ -44,7 +44,7 @@ pub struct CampaignRequest {
 /// How far a campaign is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum CampaignState {
+pub(super) enum CampaignState {
     /// Some of its runs wait or go on.
     Running,
     /// All are over.
@@ -55,7 +55,7 @@ pub enum CampaignState {
 
 /// A campaign.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct CampaignAnswer {
+pub(super) struct CampaignAnswer {
     /// Its number: 1 is the first, and none is used twice.
     pub id: u64,
     /// Its name.

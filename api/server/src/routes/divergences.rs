@@ -14,7 +14,7 @@ use crate::problem::Problem;
 
 /// What a divergence looks like, so that the same one is known again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct SignatureAnswer {
+pub(super) struct SignatureAnswer {
     /// The kind of event that differs first; `expectation` where backends agree with each other but
     /// not with the world, `error` where one could not run it.
     #[schema(example = "ended")]
@@ -30,7 +30,7 @@ pub struct SignatureAnswer {
 
 /// Divergences that look the same.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DivergenceAnswer {
+pub(super) struct DivergenceAnswer {
     /// The signature's id.
     #[schema(pattern = "^[0-9a-f]{16}$")]
     pub id: String,

@@ -27,7 +27,7 @@ const LOOKED_AT: u64 = 100_000;
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct EventQuery {
+pub(super) struct EventQuery {
     /// Whose log. By default the first that there is.
     #[param(inline)]
     pub backend: Option<BackendName>,
@@ -47,7 +47,7 @@ pub struct EventQuery {
 
 /// A part of a log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct EventPage {
+pub(super) struct EventPage {
     /// The backend whose log it is.
     pub backend: String,
     /// What it is a log of.
@@ -63,7 +63,7 @@ pub struct EventPage {
 
 /// An event and its number.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct NumberedEvent {
+pub(super) struct NumberedEvent {
     /// Its number in the log, counted from 0.
     pub index: u64,
     /// It.
@@ -74,7 +74,7 @@ pub struct NumberedEvent {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct LogQuery {
+pub(super) struct LogQuery {
     /// Whose log. By default the first that there is.
     #[param(inline)]
     pub backend: Option<BackendName>,
@@ -84,7 +84,7 @@ pub struct LogQuery {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ConsoleQuery {
+pub(super) struct ConsoleQuery {
     /// On which backend. By default the first of which there is a log.
     #[param(inline)]
     pub backend: Option<BackendName>,
@@ -94,7 +94,7 @@ pub struct ConsoleQuery {
 
 /// What domains wrote.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ConsoleAnswer {
+pub(super) struct ConsoleAnswer {
     /// The backend.
     pub backend: String,
     /// The domains, in the order of their creation.
@@ -105,7 +105,7 @@ pub struct ConsoleAnswer {
 
 /// What a domain wrote.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DomainConsole {
+pub(super) struct DomainConsole {
     /// Its name.
     pub domain: String,
     /// All that it wrote.

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// Where to go on from.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Index {
+pub(super) struct Index {
     /// The version of lcd.
     pub version: &'static str,
     /// What there is, by name.
@@ -21,7 +21,7 @@ pub struct Index {
 
 /// The machine behind the server, and what callers can use up.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HostAnswer {
+pub(super) struct HostAnswer {
     /// The machine, as `lcd host` shows it.
     #[serde(flatten)]
     pub host: HostDescription,
@@ -31,7 +31,7 @@ pub struct HostAnswer {
 
 /// A backend.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct BackendAnswer {
+pub(super) struct BackendAnswer {
     /// Its name.
     #[schema(example = "native")]
     pub name: String,
@@ -44,7 +44,7 @@ pub struct BackendAnswer {
 
 /// All backends.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Backends {
+pub(super) struct Backends {
     /// Them, in the order in which reports list them.
     pub items: Vec<BackendAnswer>,
 }

@@ -17,7 +17,7 @@ use crate::uploads;
 
 /// An uploaded module.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ModuleAnswer {
+pub(super) struct ModuleAnswer {
     /// The SHA-256 of its bytes.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub id: String,
@@ -35,7 +35,7 @@ pub struct ModuleAnswer {
 
 /// An uploaded module, looked into.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ModuleDetails {
+pub(super) struct ModuleDetails {
     /// What lists say of it.
     #[serde(flatten)]
     pub module: ModuleAnswer,
@@ -47,7 +47,7 @@ pub struct ModuleDetails {
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct UploadQuery {
+pub(super) struct UploadQuery {
     /// Its file's name, by which worlds and other modules name it. Compressed files (`.xz`, `.zst`,
     /// `.gz`) are unpacked.
     #[param(example = "crc16.ko", max_length = 128)]

@@ -11,7 +11,7 @@ use crate::problem::{Kind, Problem};
 
 /// That the server can do its work.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Ready {
+pub(super) struct Ready {
     /// Always `ready`; otherwise the answer is a problem.
     #[schema(example = "ready")]
     pub status: &'static str,

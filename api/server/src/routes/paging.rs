@@ -14,7 +14,7 @@ const MAX: u32 = 500;
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuery {
+pub(super) struct PageQuery {
     /// How many items, at most 500 [default: 50].
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
@@ -24,7 +24,7 @@ pub struct PageQuery {
 
 /// A part of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Page<T> {
+pub(super) struct Page<T> {
     /// The items, newest first.
     pub items: Vec<T>,
     /// The `before` of the next page, if there is one.
@@ -36,7 +36,7 @@ pub struct Page<T> {
 ///
 /// # Errors
 /// [`Kind::BAD_REQUEST`] if it is out of range.
-pub fn limit(given: Option<u32>) -> Result<u32, Problem> {
+pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
     match given {
         None => Ok(DEFAULT),
         Some(limit @ 1..=MAX) => Ok(limit),
@@ -51,7 +51,7 @@ pub fn limit(given: Option<u32>) -> Result<u32, Problem> {
 ///
 /// # Errors
 /// [`Kind::BAD_REQUEST`].
-pub fn read(query: &PageQuery) -> Result<lcd_results::Page, Problem> {
+pub(super) fn read(query: &PageQuery) -> Result<lcd_results::Page, Problem> {
     let limit = limit(query.limit)? as usize;
     let Some(text) = &query.before else { return Ok(lcd_results::Page::first(limit)) };
     match text.parse() {
@@ -65,7 +65,7 @@ pub fn read(query: &PageQuery) -> Result<lcd_results::Page, Problem> {
 
 impl<T> Page<T> {
     /// A page of what the store has.
-    pub fn of<S>(
+    pub(super) fn of<S>(
         found: Vec<S>,
         page: lcd_results::Page,
         number: impl Fn(&S) -> u64,

@@ -23,7 +23,7 @@ use crate::request::{Doing, RunRequest};
 /// How far a run is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum RunState {
+pub(super) enum RunState {
     /// It waits for its turn.
     Queued,
     /// It goes on.
@@ -41,7 +41,7 @@ pub enum RunState {
 /// One word for a run's result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum RunOutcome {
+pub(super) enum RunOutcome {
     /// Of a comparison: all backends agree, and with the world's expectations.
     Agree,
     /// Of a comparison: they do not.
@@ -58,7 +58,7 @@ pub enum RunOutcome {
 
 /// A run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct RunAnswer {
+pub(super) struct RunAnswer {
     /// Its number: 1 is the first, and none is used twice.
     pub id: u64,
     /// What is done.
@@ -105,7 +105,7 @@ pub struct RunAnswer {
 
 /// How far a run is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Progress {
+pub(super) struct Progress {
     /// Runs that are before it, while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<usize>,
@@ -118,7 +118,7 @@ pub struct Progress {
 
 /// A run with what was asked for and what it left.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct RunDetails {
+pub(super) struct RunDetails {
     /// What lists say of it.
     #[serde(flatten)]
     pub run: RunAnswer,
@@ -133,7 +133,7 @@ pub struct RunDetails {
 
 /// A log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct LogAnswer {
+pub(super) struct LogAnswer {
     /// The backend that wrote it.
     pub backend: String,
     /// Events in it.
@@ -155,7 +155,7 @@ pub struct LogAnswer {
 
 /// What came of a run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ReportAnswer {
+pub(super) struct ReportAnswer {
     /// The run.
     pub run: RunDetails,
     /// Of a comparison: the outcome, what became of each backend, the first divergent event.
@@ -173,7 +173,7 @@ pub struct ReportAnswer {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct RunQuery {
+pub(super) struct RunQuery {
     /// Those in this state.
     #[param(inline)]
     pub state: Option<RunState>,

@@ -17,7 +17,7 @@ use crate::request::BackendName;
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct MomentQuery {
+pub(super) struct MomentQuery {
     /// Whose log. By default the first that there is.
     #[param(inline)]
     pub backend: Option<BackendName>,
@@ -29,7 +29,7 @@ pub struct MomentQuery {
 
 /// Who may do what, and has it from whom.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct GraphAnswer {
+pub(super) struct GraphAnswer {
     /// The backend whose log says so.
     pub backend: String,
     /// After how many events.
@@ -44,7 +44,7 @@ pub struct GraphAnswer {
 
 /// A domain of the capability graph.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct GraphDomain {
+pub(super) struct GraphDomain {
     /// Its number.
     pub id: u32,
     /// Its name.
@@ -57,7 +57,7 @@ pub struct GraphDomain {
 
 /// What is mapped where.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct SpacesAnswer {
+pub(super) struct SpacesAnswer {
     /// The backend whose log says so.
     pub backend: String,
     /// After how many events.

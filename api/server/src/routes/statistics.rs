@@ -16,7 +16,7 @@ use crate::problem::Problem;
 
 /// The store in numbers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StatisticsAnswer {
+pub(super) struct StatisticsAnswer {
     /// Modules that were uploaded.
     pub modules: u64,
     /// Worlds that were uploaded.
@@ -37,7 +37,7 @@ pub struct StatisticsAnswer {
 
 /// Bytes on the disk.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct DiskAnswer {
+pub(super) struct DiskAnswer {
     /// Modules, worlds and logs, compressed.
     pub blobs: u64,
     /// The journal.
@@ -48,7 +48,7 @@ pub struct DiskAnswer {
 
 /// What became of a world over time.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HistoryAnswer {
+pub(super) struct HistoryAnswer {
     /// The world's name.
     pub world: String,
     /// Its finished runs, the oldest first.
@@ -57,7 +57,7 @@ pub struct HistoryAnswer {
 
 /// A finished run of a world.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HistoryItem {
+pub(super) struct HistoryItem {
     /// The run.
     pub run: u64,
     /// When it was over.
@@ -75,7 +75,7 @@ pub struct HistoryItem {
 
 /// What a run took.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct Took {
+pub(super) struct Took {
     /// Seconds.
     pub seconds: f64,
     /// Instructions, where they are counted.
@@ -87,7 +87,7 @@ pub struct Took {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct HistoryQuery {
+pub(super) struct HistoryQuery {
     /// How many runs, at most 500 [default: 50].
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,

@@ -18,7 +18,7 @@ use crate::uploads::{self, BUNDLE_TYPE, TOML_TYPE, Upload};
 /// Where a world comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub(super) enum Origin {
     /// It comes with lcd.
     Bundled,
     /// Somebody uploaded it.
@@ -27,7 +27,7 @@ pub enum Origin {
 
 /// A world.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct WorldAnswer {
+pub(super) struct WorldAnswer {
     /// By which runs name it: a bundled world's name, or the digest of an uploaded one and all its
     /// modules.
     pub id: String,
@@ -53,7 +53,7 @@ pub struct WorldAnswer {
 
 /// A world with its file.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct WorldDetails {
+pub(super) struct WorldDetails {
     /// What lists say of it.
     #[serde(flatten)]
     pub world: WorldAnswer,
@@ -69,7 +69,7 @@ pub struct WorldDetails {
 
 /// A module of a world, with what is linked before it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Linked {
+pub(super) struct Linked {
     /// What the world calls it.
     pub name: String,
     /// The files, in link order.
@@ -78,7 +78,7 @@ pub struct Linked {
 
 /// A file of a world.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct LinkedFile {
+pub(super) struct LinkedFile {
     /// Its name.
     pub name: String,
     /// Its size in bytes.
@@ -89,7 +89,7 @@ pub struct LinkedFile {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct WorldQuery {
+pub(super) struct WorldQuery {
     /// Only those from there. Without it the bundled ones come first, on the first page.
     pub origin: Option<Origin>,
     /// How many uploaded ones, at most 500 [default: 50].
@@ -101,7 +101,7 @@ pub struct WorldQuery {
 
 /// That a world can be run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Checked {
+pub(super) struct Checked {
     /// Its id, if it were uploaded.
     pub id: String,
     /// Its name.
