@@ -17,18 +17,17 @@ pub enum Unavailable {
         architecture: &'static str,
     },
     /// `/dev/kvm` does not exist.
-    #[error(
-        "there is no /dev/kvm: load the kvm_intel or kvm_amd module, enable virtualization \
-         in the firmware (or nested virtualization, in a virtual machine), or pass \
-         --device /dev/kvm to a container"
-    )]
-    NoDevice,
+    #[error("there is no /dev/kvm: {advice}")]
+    NoDevice {
+        /// What to do about it here.
+        advice: &'static str,
+    },
     /// `/dev/kvm` exists but this user may not open it.
-    #[error(
-        "no permission to open /dev/kvm: add this user to the group that owns it, usually \
-         with `sudo usermod -aG kvm $USER`, and log in again"
-    )]
-    Permission,
+    #[error("no permission to open /dev/kvm: {advice}")]
+    Permission {
+        /// What to do about it here: that depends on whose it is.
+        advice: String,
+    },
     /// `/dev/kvm` cannot be opened for another reason.
     #[error("cannot open /dev/kvm: {0}")]
     Open(String),

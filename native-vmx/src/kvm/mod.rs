@@ -1,5 +1,6 @@
 //! [`Arch`] over KVM.
 
+mod access;
 mod copy;
 mod exits;
 mod explain;
@@ -334,11 +335,13 @@ fn device() -> Result<&'static Kvm, Unavailable> {
     let kvm = Kvm::new().map_err(|error| {
         let error = io::Error::from(error);
         match error.kind() {
-            io::ErrorKind::NotFound => Unavailable::NoDevice,
-            io::ErrorKind::PermissionDenied => Unavailable::Permission,
+            io::ErrorKind::NotFound => Unavailable::NoDevice { advice: access::absent() },
+            io::ErrorKind::PermissionDenied => {
+                Unavailable::Permission { advice: access::refused() }
+            }
             // The node is there but the module behind it is not.
             _ if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
-                Unavailable::NoDevice
+                Unavailable::NoDevice { advice: access::absent() }
             }
             _ => Unavailable::Open(error.to_string()),
         }

@@ -9,4 +9,5 @@ mod executables;
 mod host_and_inspect;
 mod readme;
 mod run;
+mod server_guide;
 mod turns;
