@@ -91,10 +91,12 @@ impl Engine {
     fn job(&self, request: &RunRequest, bundle: &Bundle) -> Job {
         let allowed = self.0.limits.run_milliseconds;
         let own = bundle.world.limits.milliseconds;
-        let timeout = request.timeout_ms.unwrap_or(own).min(allowed);
+        // Without one, the world's own limit holds, which the simulator counts in instructions: so
+        // it comes to the same here as elsewhere, however slow this machine is.
+        let asked = request.timeout_ms.or((own > allowed).then_some(allowed));
         Job {
             action: request.action(bundle, self.field()),
-            timeout_ms: Some(timeout),
+            timeout_ms: asked.map(|asked| asked.min(allowed)),
             cpu_seconds: None,
             memory_bytes: Some(self.0.limits.run_memory_bytes),
         }
