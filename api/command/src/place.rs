@@ -54,7 +54,11 @@ pub(super) enum ToCompare {
 
 impl Place<'_> {
     /// The backend to use when none is named: hardware if there is some, else the simulator.
-    pub(super) fn backend(&self, chosen: Option<Backend>, output: &Output) -> anyhow::Result<Backend> {
+    pub(super) fn backend(
+        &self,
+        chosen: Option<Backend>,
+        output: &Output,
+    ) -> anyhow::Result<Backend> {
         if let Some(backend) = chosen {
             return Ok(backend);
         }
@@ -107,7 +111,12 @@ impl Place<'_> {
     }
 
     /// Runs a world. `name` is what it is called while it runs.
-    pub(super) fn run(&self, bundle: &Bundle, plan: &RunPlan<'_>, name: &str) -> anyhow::Result<Ran> {
+    pub(super) fn run(
+        &self,
+        bundle: &Bundle,
+        plan: &RunPlan<'_>,
+        name: &str,
+    ) -> anyhow::Result<Ran> {
         let RunPlan { backend, timeout, turns } = *plan;
         let spinner = Spinner::new(&format!("{name} on {backend}"));
         match self {

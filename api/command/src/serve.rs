@@ -115,7 +115,8 @@ fn configuration(arguments: &Arguments, common: &Common) -> anyhow::Result<Confi
 
 /// Where a user's data belongs (XDG Base Directory Specification).
 fn default_data() -> anyhow::Result<PathBuf> {
-    let directory = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory =
+        |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || directory("HOME").map(|home| home.join(".local/share"));
     let base = directory("XDG_DATA_HOME").filter(|path| path.is_absolute()).or_else(home);
     Ok(base.context("neither XDG_DATA_HOME nor HOME is set: give --data DIR")?.join("lcd"))

@@ -153,7 +153,10 @@ mod tests {
             serde_json::from_str::<RunDetails>(&text).map(|details| details.run.to_string())
         };
         let said = |rest| read(rest).unwrap();
-        assert_eq!(said(r#""state": "queued", "progress": {"before": 3, "events": {}}"#), "waits, 3 before it");
+        assert_eq!(
+            said(r#""state": "queued", "progress": {"before": 3, "events": {}}"#),
+            "waits, 3 before it"
+        );
         assert_eq!(said(r#""state": "queued", "progress": {"before": 0}"#), "is next");
         let running = r#""state": "running", "progress": {"events": {"native": 2, "sim": 5}}"#;
         assert_eq!(said(running), "runs, 7 events");

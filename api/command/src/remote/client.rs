@@ -55,7 +55,8 @@ impl FromStr for Address {
         }
         let host = uri.host().unwrap_or_default();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
-        if host.is_empty() || authority.contains('@') || uri.query().is_some() || text.contains('#') {
+        if host.is_empty() || authority.contains('@') || uri.query().is_some() || text.contains('#')
+        {
             return Err(not_one(text));
         }
         Ok(Self(text.into()))
@@ -174,7 +175,9 @@ impl<'a> Client<'a> {
         if response.status() != 200 && response.status() != 201 && response.status() != 202 {
             return Err(self.strange(format!("{} for {}", response.status(), ask.path)));
         }
-        self.read(response, ask.limit)
+        let bytes = self.read(response, ask.limit)?;
+        self.met.set(true);
+        Ok(bytes)
     }
 
     /// Begins to follow something. Nothing if there is nothing more to come.
@@ -188,7 +191,12 @@ impl<'a> Client<'a> {
     }
 
     /// Asks once. A problem is a failure.
-    fn send(&self, ask: &Ask<'_>, accept: &str, seen: Option<&str>) -> Result<Response<Body>, Failure> {
+    fn send(
+        &self,
+        ask: &Ask<'_>,
+        accept: &str,
+        seen: Option<&str>,
+    ) -> Result<Response<Body>, Failure> {
         let mut request = Request::builder()
             .uri(format!("{}{}", self.address.0, ask.path))
             .header(header::ACCEPT, accept);
@@ -208,7 +216,6 @@ impl<'a> Client<'a> {
         };
         let response = sent.map_err(|error| self.strange(error.to_string()))?;
         let response = response.map_err(|error| self.connection(error))?;
-        self.met.set(true);
         match response.status().is_client_error() || response.status().is_server_error() {
             true => Err(self.problem(response)),
             false => Ok(response),
@@ -252,7 +259,8 @@ impl<'a> Client<'a> {
         if let Failure::Problem { details, .. } = failure
             && !self.noted.replace(true)
         {
-            let text = format!("{} is busy, so this waits: {}", self.address.0, plain(&details.detail));
+            let text =
+                format!("{} is busy, so this waits: {}", self.address.0, plain(&details.detail));
             self.output.note(&text);
         }
     }
@@ -296,9 +304,16 @@ mod tests {
         assert_eq!(read("http://[::1]:80").unwrap(), "http://[::1]:80");
         assert_eq!(read("http://lab.example/lcd/").unwrap(), "http://lab.example/lcd");
         assert!(read("https://lab.example").unwrap_err().contains("ssh -L"));
-        for wrong in
-            ["", "127.0.0.1:7171", "lab", "ftp://lab", "http://", "http://a@b", "http://a/?b", "http://a b"]
-        {
+        for wrong in [
+            "",
+            "127.0.0.1:7171",
+            "lab",
+            "ftp://lab",
+            "http://",
+            "http://a@b",
+            "http://a/?b",
+            "http://a b",
+        ] {
             assert!(read(wrong).unwrap_err().contains("http://HOST:PORT"), "{wrong}");
         }
     }

@@ -19,7 +19,8 @@ pub(super) fn wait(
     run: u64,
     tell: &dyn Fn(&RunAnswer),
 ) -> Result<RunDetails, Failure> {
-    let (stream, about) = (format!("/api/v1/runs/{run}/stream?events=false"), format!("/api/v1/runs/{run}"));
+    let (stream, about) =
+        (format!("/api/v1/runs/{run}/stream?events=false"), format!("/api/v1/runs/{run}"));
     let mut seen = String::new();
     let mut pauses = Pauses::default();
     loop {

@@ -53,7 +53,8 @@ impl Remote<'_> {
     fn upload_module(&self, name: &str, bytes: &[u8]) -> anyhow::Result<ModuleAnswer> {
         let path = format!("/api/v1/modules?name={}", name.replace('+', "%2B"));
         let client = self.client()?;
-        let stored: ModuleAnswer = client.json(&Ask::put(&path, "application/octet-stream", bytes))?;
+        let stored: ModuleAnswer =
+            client.json(&Ask::put(&path, "application/octet-stream", bytes))?;
         if stored.id.len() != 64 || !stored.id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(client.strange("a module's id that is none".into()).into());
         }
@@ -67,7 +68,9 @@ fn asked_names(parts: &[Module<'_>]) -> BTreeMap<String, String> {
     let entries = parts.iter().flat_map(|part| modinfo::read(part));
     let names = entries.flat_map(|entries| {
         let needed = modinfo::depends(&entries).into_iter();
-        needed.map(|name| (name.replace('-', "_"), format!("{}.ko", plain_name(&name)))).collect::<Vec<_>>()
+        needed
+            .map(|name| (name.replace('-', "_"), format!("{}.ko", plain_name(&name))))
+            .collect::<Vec<_>>()
     });
     names.collect()
 }

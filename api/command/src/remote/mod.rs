@@ -46,15 +46,17 @@ impl<'a> Remote<'a> {
         if self.greeted.get().is_some() {
             return Ok(&self.client);
         }
-        let index: Index = self.client.json(&Ask::get("/api/v1")).map_err(|failure| {
-            match failure.is_missing() {
-                true => self.client.strange("it has no /api/v1".into()),
-                false => failure,
-            }
-        })?;
+        let index: Index =
+            self.client.json(&Ask::get("/api/v1")).map_err(|failure| {
+                match failure.is_missing() {
+                    true => self.client.strange("it has no /api/v1".into()),
+                    false => failure,
+                }
+            })?;
         let own = env!("CARGO_PKG_VERSION");
         if index.version != own {
-            let note = format!("the server is lcd {}, and this is lcd {own}", plain(&index.version));
+            let note =
+                format!("the server is lcd {}, and this is lcd {own}", plain(&index.version));
             self.output.note(&note);
         }
         self.greeted.get_or_init(|| ());

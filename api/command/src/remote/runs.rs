@@ -18,7 +18,7 @@ use super::client::Ask;
 use super::failure::plain;
 use super::{Remote, follow};
 use crate::output::Spinner;
-use crate::place::{Comparison, RunPlan, Ran, ToCompare};
+use crate::place::{Comparison, Ran, RunPlan, ToCompare};
 
 /// The media type of bundles.
 const BUNDLE: &str = "application/vnd.lcd.bundle";
@@ -31,7 +31,12 @@ const WINDOW: usize = 16;
 
 impl Remote<'_> {
     /// Runs a world there, and fetches the log. A parallel run comes with its repetition.
-    pub(crate) fn run(&self, bundle: &Bundle, plan: &RunPlan<'_>, spinner: &Spinner) -> anyhow::Result<Ran> {
+    pub(crate) fn run(
+        &self,
+        bundle: &Bundle,
+        plan: &RunPlan<'_>,
+        spinner: &Spinner,
+    ) -> anyhow::Result<Ran> {
         let parallel = plan.turns.is_parallel();
         let backends = match parallel {
             true => Backend::ALL.to_vec(),
@@ -54,7 +59,8 @@ impl Remote<'_> {
         }
         // What could not run has no log, and the case says why.
         let case = self.case_of(run, &bundle.world.name)?;
-        let wrong = |run: &lcd::differential::BackendRun| run.error.clone().or_else(|| run.skipped.clone());
+        let wrong =
+            |run: &lcd::differential::BackendRun| run.error.clone().or_else(|| run.skipped.clone());
         if let Some(reason) = case.backends.iter().find_map(wrong) {
             bail!("{}", plain(&reason));
         }
@@ -76,7 +82,9 @@ impl Remote<'_> {
             // Nobody will ask for what the others come to.
             for world in waiting {
                 if let Waiting::Run { run, .. } = world {
-                    let _ = self.client()?.bytes(&Ask::post(&format!("/api/v1/runs/{run}/cancel"), b""));
+                    let _ = self
+                        .client()?
+                        .bytes(&Ask::post(&format!("/api/v1/runs/{run}/cancel"), b""));
                 }
             }
         }
@@ -108,7 +116,8 @@ impl Remote<'_> {
                 Some(Waiting::Skipped(case)) => cases.push(*case),
                 Some(Waiting::Run { name, run }) => {
                     progress.set_message(name.clone());
-                    let tell = |answer: &RunAnswer| progress.set_message(format!("{name} {answer}"));
+                    let tell =
+                        |answer: &RunAnswer| progress.set_message(format!("{name} {answer}"));
                     let details = follow::wait(self.client()?, run, &tell)?;
                     self.check(&name, &details.run)?;
                     cases.push(self.case_of(run, &name)?);
@@ -169,7 +178,8 @@ impl Remote<'_> {
             RunState::Interrupted => "was interrupted: the server ended first",
             RunState::Failed | RunState::Queued | RunState::Running => "failed",
         };
-        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {}", plain(reason)));
+        let reason =
+            reason.as_ref().map_or_else(String::new, |reason| format!(": {}", plain(reason)));
         bail!("{name} (run {id} on {}) {ended}{reason}", self.client()?.address())
     }
 

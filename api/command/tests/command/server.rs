@@ -19,7 +19,16 @@ impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_lcd"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--format", "json", "--log", "warn", "--data"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--format",
+                "json",
+                "--log",
+                "warn",
+                "--data",
+            ])
             .arg(data.path())
             .args(arguments)
             .env_remove("LCD_SERVER")
