@@ -50,7 +50,7 @@ Exit codes:
     0  success: run and call ended well, diff found no divergence
     1  run or call ended otherwise: a thread was killed, or its result was not 0
     2  the command line is wrong
-   96  a world, a module or a backend could not be used
+   96  a world, a module, a backend or a server could not be used
   100  diff, or run --parallel, found a divergence";
 
 /// Lightweight Capability Domains: run unmodified x86-64 modules in small isolated domains, on

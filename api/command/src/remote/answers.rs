@@ -144,7 +144,15 @@ pub(super) struct ReportAnswer {
 
 #[cfg(test)]
 mod tests {
-    use super::RunDetails;
+    use super::{HostLimits, RunDetails};
+
+    #[test]
+    fn limits_are_read() {
+        let limits = lcd_server::config::Limits::default();
+        let answer = serde_json::json!({ "lcd": "1.0", "limits": limits }).to_string();
+        let read: HostLimits = serde_json::from_str(&answer).unwrap();
+        assert_eq!(read.limits.world_bytes, limits.world_bytes as u64);
+    }
 
     #[test]
     fn a_run_says_how_far_it_is() {

@@ -27,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long a server that is busy is asked again.
 const BUSY: Duration = Duration::from_secs(300);
+/// The longest pause that a server that is busy may ask for.
+const BUSY_PAUSE: Duration = Duration::from_secs(30);
 /// How long a server that has answered before, and then went away, is asked again.
 const AWAY: Duration = Duration::from_secs(20);
 /// The first pause before something is tried again, and the longest.
@@ -157,7 +159,7 @@ impl<'a> Client<'a> {
             let (pause, patience) = match failure.is_passing() {
                 Some(Some(after)) => {
                     self.note(&failure);
-                    (after.clamp(PAUSES.0, PAUSES.1), BUSY)
+                    (after.clamp(PAUSES.0, BUSY_PAUSE), BUSY)
                 }
                 // Nobody waits for a server that was never there.
                 Some(None) if ask.repeatable && self.met.get() => (pauses.next(), AWAY),

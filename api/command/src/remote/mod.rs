@@ -7,7 +7,6 @@
 
 use std::cell::OnceCell;
 
-use anyhow::Context as _;
 use lcd::Backend;
 use lcd::differential::Field;
 use lcd::host::HostDescription;
@@ -80,7 +79,6 @@ impl<'a> Remote<'a> {
 
     /// The machine there.
     pub(super) fn host(&self) -> anyhow::Result<HostDescription> {
-        let host = self.client()?.json(&Ask::get("/api/v1/host"));
-        host.context("cannot describe the server's machine")
+        Ok(self.client()?.json(&Ask::get("/api/v1/host"))?)
     }
 }

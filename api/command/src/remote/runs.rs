@@ -15,7 +15,7 @@ use super::answers::{
     HostLimits, LogAnswer, ReportAnswer, RunAnswer, RunDetails, RunState, WorldAnswer,
 };
 use super::client::Ask;
-use super::failure::plain;
+use super::failure::{Failure, plain};
 use super::{Remote, follow};
 use crate::output::Spinner;
 use crate::place::{Comparison, Ran, RunPlan, ToCompare};
@@ -50,7 +50,8 @@ impl Remote<'_> {
             ..Default::default()
         };
         let run = self.submit(bundle, request)?;
-        let tell = |answer: &RunAnswer| spinner.say(&format!("run {run} {answer}"));
+        let tell =
+            |answer: &RunAnswer| spinner.say(&format!("{}: run {run} {answer}", bundle.world.name));
         let details = follow::wait(self.client()?, run, &tell)?;
         self.check(&bundle.world.name, &details.run)?;
         if !parallel {
@@ -79,14 +80,7 @@ impl Remote<'_> {
         let mut waiting = VecDeque::new();
         let cases = self.compare_all(worlds, comparison, progress, &mut waiting);
         if cases.is_err() {
-            // Nobody will ask for what the others come to.
-            for world in waiting {
-                if let Waiting::Run { run, .. } = world {
-                    let _ = self
-                        .client()?
-                        .bytes(&Ask::post(&format!("/api/v1/runs/{run}/cancel"), b""));
-                }
-            }
+            self.abandon(waiting)?;
         }
         cases
     }
@@ -125,6 +119,20 @@ impl Remote<'_> {
             }
             progress.inc(1);
         }
+    }
+
+    /// Cancels what nobody waits for any more.
+    fn abandon(&self, waiting: VecDeque<Waiting>) -> anyhow::Result<()> {
+        let client = self.client()?;
+        for world in waiting {
+            let Waiting::Run { run, .. } = world else { continue };
+            let path = format!("/api/v1/runs/{run}/cancel");
+            // One that is over is not cancelled, and a server that is gone needs not be told.
+            if let Err(Failure::Connection { .. }) = client.bytes(&Ask::post(&path, b"")) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Sends a world, unless it is there, and asks for a run of it.

@@ -210,6 +210,20 @@ fn what_is_done_here_alone_takes_no_server() {
 }
 
 #[test]
+fn a_world_that_is_too_large_is_not_sent() {
+    let place = Place::new();
+    let config = place.file("lcd.toml", "[limits]\nworld-bytes = 2097152\n");
+    let server = Server::start(&["--config", &config]);
+    let code = vec![0xc3; 3 << 20];
+    let file = Elf::executable(0x40_0000, vec![Segment::new(0x40_0000, READ_EXECUTE, &code)]);
+    let path = place.file("large.elf", file.bytes());
+    let done = on(&server, &["run", &path, "--backend", "sim"]).expect(SETUP);
+    for part in ["large", "2097152", "world-bytes", &server.url] {
+        assert!(done.stderr.contains(part), "{part}: {done:#?}");
+    }
+}
+
+#[test]
 fn a_token_is_shown() {
     let place = Place::new();
     let token = |name: &str, text: &str| {
