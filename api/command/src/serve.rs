@@ -142,6 +142,11 @@ async fn serve(config: Config, output: &Output) -> anyhow::Result<bool> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // Whoever asks twice does not want to wait.
+        tokio::spawn(async move {
+            interrupt.recv().await;
+            std::process::exit(Code::Failure as i32);
+        });
     };
     Ok(server.run(shutdown).await?)
 }
