@@ -67,9 +67,9 @@ impl Remote<'_> {
 fn asked_names(parts: &[Module<'_>]) -> BTreeMap<String, String> {
     let entries = parts.iter().flat_map(|part| modinfo::read(part));
     let names = entries.flat_map(|entries| {
-        let needed = modinfo::depends(&entries).into_iter();
+        let needed = modinfo::depends(&entries);
         needed
-            .map(|name| (name.replace('-', "_"), format!("{}.ko", plain_name(&name))))
+            .map(|name| (name.replace('-', "_"), format!("{}.ko", plain_name(name))))
             .collect::<Vec<_>>()
     });
     names.collect()
