@@ -112,7 +112,7 @@ fn events_are_as_described() {
     let all = schemas();
     let object = Object::Page(Frame(4));
     let rights = Rights::READ_WRITE;
-    let page = GuestPhysical(u64::MAX & !0xfff);
+    let page = GuestPhysical(!0xfff);
     let range = PageRange { page, frame: Frame(2), pages: 3, rights };
     let from = Some(Slot { space: SpaceId::Host, number: 5 });
     let kinds = [

@@ -243,7 +243,7 @@ fn a_run_that_fails_tells_what_there_was() {
     let mut bundle = bundled("printk");
     for file in &mut bundle.files {
         if file.name == "printk.ko" {
-            file.bytes = b"not a module".to_vec().into();
+            file.bytes = b"not a module".to_vec();
         }
     }
     for backend in backends() {

@@ -50,6 +50,10 @@ kinds! {
     /// The `Host` is none of this server's names.
     FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, "This server does not go by that name",
         "Use the address that the server printed, or start it with --allow-host NAME.";
+    /// The request's line and headers are too long.
+    HEAD_TOO_LARGE = "head-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The request's head is too long",
+        "Send fewer and shorter headers: 64, and 32 KiB with the line before them.";
     /// Something is wrong in this program.
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something went wrong in the server",
         "The server's log has more under the same request id; please report it.";

@@ -79,7 +79,6 @@ pub struct CallRequest {
 /// An argument of a call.
 #[derive(ToSchema)]
 #[schema(as = Argument)]
-#[expect(dead_code, reason = "it describes another type")]
 #[serde(untagged)]
 pub enum ArgumentSchema {
     /// An integer of 64 bits.

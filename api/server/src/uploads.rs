@@ -217,15 +217,17 @@ pub(crate) fn world_of_module(results: &Results, modules: &Modules, id: &str) ->
     let mut world = World::single(DomainPlan::new(name, name));
     world.name = name.into();
     world.validate().map_err(Problem::invalid)?;
+    let mut there = true;
     let bundle = find_modules(world, &mut |file| match &uploaded {
         // By its id, so that another of the same name does not take its place.
         Some(module) if file == name => Ok(results.module_bytes(&module.id)?),
-        _ => find_file(results, modules, file),
+        _ => {
+            let found = find_file(results, modules, file)?;
+            there &= file != name || found.is_some();
+            Ok(found)
+        }
     });
-    bundle.map_err(|problem| match problem.detail().contains(&format!("needs {name},")) {
-        true => Problem::no_such("module", shown(id)),
-        false => problem,
-    })
+    if there { bundle } else { Err(Problem::no_such("module", shown(id))) }
 }
 
 /// Looks into an uploaded module. What it imports is looked up as for a run, as far as it is there.
@@ -237,8 +239,19 @@ pub(crate) fn inspect(
     modules: &Modules,
     module: &lcd_results::Module,
 ) -> Result<ModuleReport, Problem> {
-    let bundle = world_of_module(results, modules, &module.id)?;
-    ModuleReport::of(&bundle).map_err(Problem::invalid)
+    let report = match world_of_module(results, modules, &module.id) {
+        Ok(bundle) => ModuleReport::of(&bundle),
+        // Without those that it depends on, it can still be looked into.
+        Err(problem) if problem.kind() == Kind::INVALID => {
+            let bytes = results.module_bytes(&module.id)?;
+            let bytes = bytes.ok_or_else(|| Problem::no_such("module", &module.id))?;
+            let own = Module { name: &module.name, bytes: &bytes };
+            let library = Module { name: assemble::LIBLCD, bytes: liblcd::OBJECT };
+            ModuleReport::of_parts(&module.name, &[library, own])
+        }
+        Err(problem) => return Err(problem),
+    };
+    report.map_err(Problem::invalid)
 }
 
 /// The module with this id, or the newest of this name.

@@ -194,7 +194,7 @@ fn objects() -> impl Strategy<Value = Object> {
 fn kinds() -> impl Strategy<Value = EventKind> {
     let rights = Rights::READ;
     let pages = prop_oneof![Just(0), 0..3u64, Just(u64::MAX)].prop_map(move |pages| {
-        let (page, frame) = (GuestPhysical(u64::MAX & !(PAGE_SIZE - 1)), Frame(u32::MAX));
+        let (page, frame) = (GuestPhysical(!(PAGE_SIZE - 1)), Frame(u32::MAX));
         vec![PageRange { page, frame, pages, rights }]
     });
     let page = prop_oneof![0..3u64, Just(u64::MAX / PAGE_SIZE)];

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::bare;
 use crate::config::Limits;
 
 /// Headers that a request may have.
@@ -84,11 +85,13 @@ struct Stalling {
     allowed: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// What is sent in place of an answer that says nothing, and how much of it has been.
+    instead: Option<(Vec<u8>, usize)>,
 }
 
 impl Stalling {
     const fn new(stream: TcpStream, allowed: Duration) -> Self {
-        Self { stream, allowed, waiting: None }
+        Self { stream, allowed, waiting: None, instead: None }
     }
 
     /// Passes on what a write came to, or gives up.
@@ -115,6 +118,23 @@ impl Stalling {
     }
 }
 
+impl Stalling {
+    fn send_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some((bytes, sent)) = &mut self.instead {
+            if *sent == bytes.len() {
+                self.instead = None;
+                break;
+            }
+            let written = Pin::new(&mut self.stream).poll_write(context, &bytes[*sent..]);
+            match std::task::ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => *sent += count,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl AsyncRead for Stalling {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -131,7 +151,13 @@ impl AsyncWrite for Stalling {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if self.instead.is_none() {
+            self.instead = bare::explained(bytes).map(|instead| (instead, 0));
+        }
+        let written = match self.instead.is_some() {
+            true => self.send_instead(context).map_ok(|()| bytes.len()),
+            false => Pin::new(&mut self.stream).poll_write(context, bytes),
+        };
         self.watch(context, written)
     }
 
@@ -140,6 +166,9 @@ impl AsyncWrite for Stalling {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [part] = parts {
+            return self.poll_write(context, part);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.watch(context, written)
     }

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
+mod bare;
 pub mod connection;
 pub mod extract;
 pub mod guard;

@@ -4,7 +4,8 @@
 use super::scenes::{ALL, TO_PEER, TO_THIRD, family, thread};
 use super::{Bench, DATA, G, MAIN, PEER, R};
 use crate::abi::{Hypercall, Status};
-use crate::domain::ThreadId;
+use crate::capability::{Slot, SpaceId};
+use crate::domain::{DomainId, ThreadId};
 use crate::event::EventKind;
 use crate::exit::{End, KillReason};
 
@@ -188,5 +189,21 @@ fn in_steps_too_what_is_to_be_kept_stays() {
     assert_eq!(left(&bench), 3);
     bench.done(MAIN, CapRevoke, &[ROOT]);
     assert_eq!(left(&bench), 1);
+    bench.tear_down();
+}
+
+#[test]
+fn what_a_revoke_leaves_alone_is_the_revoked_capabilitys_at_once() {
+    let mut bench = tree(100);
+    begin(&mut bench, MAIN, CapRevokeUntil, &[ROOT, TO_PEER]);
+    // Between the steps the log says so too: that is audited after each.
+    bench.audit();
+    let space = SpaceId::Domain(DomainId(0));
+    let root = Slot { space, number: ROOT };
+    let children = bench.kernel.capabilities.children(root).expect("the root").count();
+    assert!(children > 1, "some of the kept ones, and the rest of the chain");
+    assert!(bench.capability(MAIN, MANY).is_some(), "what they were derived from is still there");
+    assert_eq!(bench.finish_work(MAIN), Status::Ok);
+    assert_eq!(left(&bench), 101, "the root, and all that is the other's");
     bench.tear_down();
 }
