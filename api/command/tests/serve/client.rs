@@ -42,13 +42,17 @@ impl Reply {
 
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// A problem's `detail`.
     #[track_caller]
     pub(crate) fn detail(&self) -> String {
-        self.json()["detail"].as_str().unwrap_or_else(|| panic!("no problem: {}", self.text())).into()
+        self.json()["detail"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no problem: {}", self.text()))
+            .into()
     }
 
     /// A header, empty if it is not there.
@@ -74,7 +78,8 @@ impl Client {
             .timeout_per_write(Some(PATIENCE))
             .proxy(None)
             .build();
-        let client = Self { agent: config.new_agent(), address: address.into(), headers: Vec::new() };
+        let client =
+            Self { agent: config.new_agent(), address: address.into(), headers: Vec::new() };
         conformance::learn(&client);
         client
     }
@@ -218,7 +223,8 @@ impl Client {
         }
         let answer = self.agent.run(request.body(()).expect("a request"));
         let (parts, body) = answer.unwrap_or_else(|error| panic!("{path}: {error}")).into_parts();
-        let mut reply = Reply { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new() };
+        let mut reply =
+            Reply { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new() };
         if reply.status == 200 {
             conformance::check("GET", path, &reply);
             return Ok(Stream::new(body.into_reader()));

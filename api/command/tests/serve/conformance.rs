@@ -49,7 +49,8 @@ pub(crate) fn check(method: &str, path: &str, reply: &Reply) {
         None if reply.status >= 400 => description.check_problem(&place, reply),
         // Pages for people.
         None => {
-            let pages = path == DESCRIPTION || path.starts_with("/docs") || path.starts_with("/problems/");
+            let pages =
+                path == DESCRIPTION || path.starts_with("/docs") || path.starts_with("/problems/");
             assert!(pages || reply.status == 404, "{place}: this path is not described");
         }
     }
@@ -128,7 +129,10 @@ impl Description {
         assert_eq!(problem["instance"], format!("urn:request:{id}"), "{place}");
         assert!(problem["type"].as_str().is_some_and(|name| name.starts_with("/problems/")));
         for field in ["title", "detail", "advice"] {
-            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{place}: {problem}");
+            assert!(
+                problem[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{place}: {problem}"
+            );
         }
     }
 
@@ -136,7 +140,8 @@ impl Description {
     fn validate(&self, key: &str, schema: &Value, reply: &Reply) {
         let validator = {
             let mut validators = self.validators.lock().expect("nobody panicked");
-            let made = validators.entry(key.into()).or_insert_with(|| Arc::new(self.compile(schema)));
+            let made =
+                validators.entry(key.into()).or_insert_with(|| Arc::new(self.compile(schema)));
             Arc::clone(made)
         };
         let body = reply.json();
@@ -189,7 +194,11 @@ fn find_parts(schema: &Value, part: bool, found: &mut BTreeSet<String>) {
         match below {
             Value::Array(items) => items.iter().for_each(|item| find_parts(item, of_whole, found)),
             Value::Object(_) if key == "properties" => {
-                below.as_object().into_iter().flatten().for_each(|(_, s)| find_parts(s, false, found));
+                below
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .for_each(|(_, s)| find_parts(s, false, found));
             }
             Value::Object(_) => find_parts(below, false, found),
             _ => {}

@@ -66,14 +66,21 @@ fn with_a_token_everything_but_probes_and_documentation_needs_it() {
     for path in ["/api/v1", "/api/v1/runs", "/metrics", "/nowhere"] {
         let refused = client.get(path).expect(401);
         assert!(refused.header("www-authenticate").starts_with("Bearer"));
-        for wrong in ["Bearer wrong", "Basic dXNlcjpwYXNz", "Bearer", token, "Bearer correct-horse-battery-stapl"] {
+        for wrong in [
+            "Bearer wrong",
+            "Basic dXNlcjpwYXNz",
+            "Bearer",
+            token,
+            "Bearer correct-horse-battery-stapl",
+        ] {
             shown(wrong).get(path).expect(401);
         }
     }
     let right = shown(&format!("Bearer {token}"));
     right.get("/api/v1/runs").expect(200);
     right.get("/nowhere").expect(404);
-    for open in ["/healthz", "/readyz", "/docs/", "/problems/unauthorized", "/api/v1/openapi.json"] {
+    for open in ["/healthz", "/readyz", "/docs/", "/problems/unauthorized", "/api/v1/openapi.json"]
+    {
         client.get(open).expect(200);
     }
     // Neither its log nor any answer repeats it.
@@ -119,7 +126,15 @@ fn what_is_not_safe_or_cannot_be_does_not_begin() {
 fn paths_and_methods_that_are_not_there_say_what_is() {
     let server = Server::fresh();
     let client = &server.client;
-    for path in ["/", "/api", "/api/v2", "/api/v1/", "/api/v1/nothing", "/api/v1/runs/1/nothing", "/index.php"] {
+    for path in [
+        "/",
+        "/api",
+        "/api/v2",
+        "/api/v1/",
+        "/api/v1/nothing",
+        "/api/v1/runs/1/nothing",
+        "/index.php",
+    ] {
         client.get(path).expect(404);
     }
     for (method, path, allowed) in [
@@ -165,7 +180,8 @@ fn a_store_has_no_more_than_it_may() {
 
 #[test]
 fn a_body_that_is_too_long_is_refused_before_it_has_come() {
-    let server = Server::fresh_with(Options { limits: "module-bytes = 1000", ..Options::default() });
+    let server =
+        Server::fresh_with(Options { limits: "module-bytes = 1000", ..Options::default() });
     let mut stream = TcpStream::connect(server.client.authority()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
@@ -226,11 +242,28 @@ fn names_are_no_paths_out_of_the_store() {
         client.upload_world(&format!("{named}file = \"{name}\"\n")).expect(422);
     }
     assert!(client.get("/api/v1/worlds/mine").expect(404).detail().contains("mine"));
-    for name in ["..", ".", "../a.ko", "a/b.ko", "/etc/passwd", ".hidden", "a%00b", "a%0ab", "", "%2e%2e", ".gz", "a b"] {
+    for name in [
+        "..",
+        ".",
+        "../a.ko",
+        "a/b.ko",
+        "/etc/passwd",
+        ".hidden",
+        "a%00b",
+        "a%0ab",
+        "",
+        "%2e%2e",
+        ".gz",
+        "a b",
+    ] {
         let path = format!("/api/v1/modules?name={}", name.replace(' ', "%20"));
         client.post(&path, BYTES, unique(3, 8)).expect(400);
     }
-    for path in ["/api/v1/modules/..%2f..%2fetc%2fpasswd", "/api/v1/worlds/%2e%2e", "/docs/..%2f..%2fCargo.toml"] {
+    for path in [
+        "/api/v1/modules/..%2f..%2fetc%2fpasswd",
+        "/api/v1/worlds/%2e%2e",
+        "/docs/..%2f..%2fCargo.toml",
+    ] {
         client.get(path).expect(404);
     }
 }

@@ -170,7 +170,8 @@ pub(crate) fn signal(name: &str, process: u32) {
 
 /// The address in the first object on a server's standard output. Nothing if it ends before that.
 fn listening(stdout: impl Read) -> Option<String> {
-    let mut objects = serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter::<Value>();
+    let mut objects =
+        serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter::<Value>();
     let first = objects.next()?.ok()?;
     Some(first["listening"].as_str().expect("where it listens").to_owned())
 }

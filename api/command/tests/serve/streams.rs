@@ -36,7 +36,10 @@ fn a_follower_hears_every_state_and_event_in_order() {
         assert_eq!(of_logs(&told), told_of("revoke"));
         let end = told.last().unwrap();
         assert_eq!((end.event.as_str(), end.id.as_deref()), ("end", Some("end")));
-        assert_eq!((&end.data["state"], &end.data["outcome"]), (&"finished".into(), &"passed".into()));
+        assert_eq!(
+            (&end.data["state"], &end.data["outcome"]),
+            (&"finished".into(), &"passed".into())
+        );
         let states: Vec<_> = told.iter().filter(|told| told.event == "state").collect();
         assert_eq!(states.last().unwrap().data["state"], "finished");
         assert!(states.iter().all(|told| told.id.is_none()));
@@ -76,7 +79,8 @@ fn a_comparison_tells_one_log_after_the_other() {
     let told = of_logs(&client.follow(&path, None).unwrap().rest());
     let mut expected = Vec::new();
     for backend in backends() {
-        let log = client.get(&format!("/api/v1/runs/{run}/log?backend={backend}")).expect(200).text();
+        let log =
+            client.get(&format!("/api/v1/runs/{run}/log?backend={backend}")).expect(200).text();
         expected.extend(log.lines().skip(1).enumerate().map(|(index, line)| {
             let event: Value = serde_json::from_str(line).unwrap();
             json!({ "backend": backend, "index": index, "event": event })
@@ -153,7 +157,9 @@ fn all_changes_are_followed_and_nothing_is_missed_in_between() {
 
 /// Waits until nobody follows anything any more.
 fn until_nobody_follows(client: &Client) {
-    eventually("streams of those who are gone end", || (client.metric("lcd_streams") == 0.0).then_some(()));
+    eventually("streams of those who are gone end", || {
+        (client.metric("lcd_streams") == 0.0).then_some(())
+    });
 }
 
 #[test]
@@ -163,7 +169,8 @@ fn who_goes_away_is_not_followed_by_anything() {
     let world = spinning(client);
     let run = client.start(&in_simulator(&world));
     let path = format!("/api/v1/runs/{run}/stream");
-    let mut streams = [client.follow(&path, None).unwrap(), client.follow("/api/v1/changes", None).unwrap()];
+    let mut streams =
+        [client.follow(&path, None).unwrap(), client.follow("/api/v1/changes", None).unwrap()];
     streams[0].until("state");
     let refused = client.follow(&path, None).err().expect("no stream").expect(429);
     assert!(refused.header("retry-after").parse::<u32>().is_ok());

@@ -112,7 +112,11 @@ fn check(client: &Client, told: &Told, reference: &[u8]) {
     }
     for id in told.finished.iter().filter(|id| !told.deleted.contains(id)) {
         let run = client.get(&format!("/api/v1/runs/{id}")).expect(200).json();
-        assert_eq!((&run["state"], &run["outcome"]), (&"finished".into(), &"passed".into()), "{run:#}");
+        assert_eq!(
+            (&run["state"], &run["outcome"]),
+            (&"finished".into(), &"passed".into()),
+            "{run:#}"
+        );
         let log = client.get(&format!("/api/v1/runs/{id}/log")).expect(200);
         let world = run["world"].as_str().expect("a world");
         assert!(world != WORLD || log.body == reference, "the log of run {id} is another");

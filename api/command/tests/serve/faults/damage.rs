@@ -11,7 +11,15 @@ use crate::subjects::{in_simulator, log_of, unique};
 
 /// All that can be read, but for what the server says of itself.
 fn everything(client: &Client) -> Vec<Value> {
-    let paths = ["modules", "worlds?origin=uploaded", "runs", "campaigns", "verdicts", "divergences", "history/revoke"];
+    let paths = [
+        "modules",
+        "worlds?origin=uploaded",
+        "runs",
+        "campaigns",
+        "verdicts",
+        "divergences",
+        "history/revoke",
+    ];
     paths.map(|path| client.get(&format!("/api/v1/{path}")).expect(200).json()).into()
 }
 

@@ -24,25 +24,86 @@ pub(super) struct Generator {
 }
 
 const PATHS: &[&str] = &[
-    "/api/v1", "/api/v1/host", "/api/v1/backends", "/api/v1/modules", "/api/v1/modules/m.ko",
-    "/api/v1/modules/m.ko/content", "/api/v1/worlds", "/api/v1/worlds/printk", "/api/v1/runs",
-    "/api/v1/runs/1", "/api/v1/runs/1/report", "/api/v1/runs/1/events?from=3&limit=5&kind=mapped",
-    "/api/v1/runs/1/log", "/api/v1/runs/1/console", "/api/v1/runs/1/graph?at=3",
-    "/api/v1/runs/1/spaces?domain=0&at=9", "/api/v1/campaigns", "/api/v1/campaigns/1",
-    "/api/v1/verdicts", "/api/v1/divergences", "/api/v1/divergences/0123456789abcdef",
-    "/api/v1/statistics", "/api/v1/history/printk?limit=3", "/healthz", "/readyz", "/metrics",
-    "/problems/not-found", "/api/v1/openapi.json", "/docs/", "/api/v1/runs/1/stream",
+    "/api/v1",
+    "/api/v1/host",
+    "/api/v1/backends",
+    "/api/v1/modules",
+    "/api/v1/modules/m.ko",
+    "/api/v1/modules/m.ko/content",
+    "/api/v1/worlds",
+    "/api/v1/worlds/printk",
+    "/api/v1/runs",
+    "/api/v1/runs/1",
+    "/api/v1/runs/1/report",
+    "/api/v1/runs/1/events?from=3&limit=5&kind=mapped",
+    "/api/v1/runs/1/log",
+    "/api/v1/runs/1/console",
+    "/api/v1/runs/1/graph?at=3",
+    "/api/v1/runs/1/spaces?domain=0&at=9",
+    "/api/v1/campaigns",
+    "/api/v1/campaigns/1",
+    "/api/v1/verdicts",
+    "/api/v1/divergences",
+    "/api/v1/divergences/0123456789abcdef",
+    "/api/v1/statistics",
+    "/api/v1/history/printk?limit=3",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/problems/not-found",
+    "/api/v1/openapi.json",
+    "/docs/",
+    "/api/v1/runs/1/stream",
 ];
 
-const METHODS: &[&str] =
-    &["GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "BREW"];
+const METHODS: &[&str] = &[
+    "GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+    "BREW",
+];
 
 /// Pieces of text that are put where they do not belong.
 const PIECES: &[&[u8]] = &[
-    b"", b"\0", b"%00", b"%", b"%zz", b"%2f", b"..", b"/", b"//", b"?", b"&", b"=", b"#", b" ", b"\t", b"\r",
-    b"\n", b"\r\n", b"\xff\xfe", b"\xc3\x28", b"18446744073709551616", b"-1", b"1e999", b"'", b"\"", b"<", b"{",
-    b"}", b"[", b"]", b"null", b"\\u0000", b"\\ud800", b"A", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-    b"${x}", b"$(x)", b"; drop table runs", b"http://evil.example", b"inf", b"0x7f",
+    b"",
+    b"\0",
+    b"%00",
+    b"%",
+    b"%zz",
+    b"%2f",
+    b"..",
+    b"/",
+    b"//",
+    b"?",
+    b"&",
+    b"=",
+    b"#",
+    b" ",
+    b"\t",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\xff\xfe",
+    b"\xc3\x28",
+    b"18446744073709551616",
+    b"-1",
+    b"1e999",
+    b"'",
+    b"\"",
+    b"<",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"null",
+    b"\\u0000",
+    b"\\ud800",
+    b"A",
+    b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    b"${x}",
+    b"$(x)",
+    b"; drop table runs",
+    b"http://evil.example",
+    b"inf",
+    b"0x7f",
 ];
 
 impl Generator {
@@ -82,12 +143,26 @@ impl Generator {
         if self.random.once_in(2) {
             mutate(&mut self.random, &mut target);
         }
-        let mut head = [method.as_bytes(), b" ", &target, b" HTTP/1.1\r\nhost: localhost\r\n"].concat();
+        let mut head =
+            [method.as_bytes(), b" ", &target, b" HTTP/1.1\r\nhost: localhost\r\n"].concat();
         let further: &[&str] = &[
-            "", "", "accept: application/json\r\n", "last-event-id: native/3\r\n", "range: bytes=0-\r\n",
-            "authorization: Bearer x\r\n", "expect: 100-continue\r\n", "upgrade: h2c\r\n", "te: trailers\r\n",
-            "origin: http://localhost\r\n", "if-none-match: *\r\n", "cookie: a=b\r\n", "x: \u{e9}\r\n",
-            "host: localhost\r\n", "content-length: 0\r\n", "accept-encoding: gzip\r\n", "connection: upgrade\r\n",
+            "",
+            "",
+            "accept: application/json\r\n",
+            "last-event-id: native/3\r\n",
+            "range: bytes=0-\r\n",
+            "authorization: Bearer x\r\n",
+            "expect: 100-continue\r\n",
+            "upgrade: h2c\r\n",
+            "te: trailers\r\n",
+            "origin: http://localhost\r\n",
+            "if-none-match: *\r\n",
+            "cookie: a=b\r\n",
+            "x: \u{e9}\r\n",
+            "host: localhost\r\n",
+            "content-length: 0\r\n",
+            "accept-encoding: gzip\r\n",
+            "connection: upgrade\r\n",
         ];
         for _ in 0..self.random.below(4) {
             head.extend(self.random.one_of(further).as_bytes());
@@ -121,7 +196,8 @@ impl Generator {
         use lcd_tests::elf::{READ_EXECUTE, Segment};
         let edges = [0, 1, 0xfff, 0x1000, 0x40_0000, 1 << 30, 1 << 47, u64::MAX - 0xfff, u64::MAX];
         let mut edge = || self.random.one_of(&edges);
-        let segment = Segment { at: edge(), flags: READ_EXECUTE, bytes: vec![0xcc; 64], zeros: edge() >> 1 };
+        let segment =
+            Segment { at: edge(), flags: READ_EXECUTE, bytes: vec![0xcc; 64], zeros: edge() >> 1 };
         let mut elf = Elf::executable(edge(), vec![segment]);
         elf.extra.push((self.random.below(10) as u32, vec![1; 40]));
         elf.bytes()
@@ -142,7 +218,11 @@ impl Generator {
         for _ in 0..=self.random.below(3) {
             mutate(&mut self.random, &mut world);
         }
-        post(self.random.one_of(&[b"/api/v1/worlds".as_slice(), b"/api/v1/worlds/check"]), TOML, &world)
+        post(
+            self.random.one_of(&[b"/api/v1/worlds".as_slice(), b"/api/v1/worlds/check"]),
+            TOML,
+            &world,
+        )
     }
 
     fn mutated_bundle(&mut self) -> Drawn {
@@ -154,7 +234,11 @@ impl Generator {
             mutate_bytes(&mut self.random, &mut part);
             bundle.splice(..end.min(bundle.len()), part);
         }
-        post(self.random.one_of(&[b"/api/v1/worlds".as_slice(), b"/api/v1/worlds/check"]), BUNDLE, &bundle)
+        post(
+            self.random.one_of(&[b"/api/v1/worlds".as_slice(), b"/api/v1/worlds/check"]),
+            BUNDLE,
+            &bundle,
+        )
     }
 
     fn mutated_json(&mut self) -> Drawn {
@@ -168,12 +252,17 @@ impl Generator {
         match self.random.below(8) {
             0 => {
                 let depth = 1 + self.random.below(100_000) as usize;
-                let open = self.random.one_of(&[b"[".as_slice(), br#"{"world":"#, br#"{"call":{"arguments":["#]);
+                let open = self.random.one_of(&[
+                    b"[".as_slice(),
+                    br#"{"world":"#,
+                    br#"{"call":{"arguments":["#,
+                ]);
                 body = open.repeat(depth.min(200_000 / open.len()));
             }
             1 => {
                 let digits = 1 + self.random.below(2000) as usize;
-                body = format!(r#"{{"world": "nobody", "timeout_ms": {}}}"#, "9".repeat(digits)).into_bytes();
+                body = format!(r#"{{"world": "nobody", "timeout_ms": {}}}"#, "9".repeat(digits))
+                    .into_bytes();
             }
             _ => {
                 for _ in 0..=self.random.below(3) {
@@ -187,15 +276,32 @@ impl Generator {
     /// A body that is not as long as its head says.
     fn wrong_length(&mut self) -> Drawn {
         let lengths: &[&str] = &[
-            "content-length: 1", "content-length: 3", "content-length: -1", "content-length: 0x10",
-            "content-length: 99999999999999999999", "content-length: 18446744073709551615",
-            "content-length: 7\r\ncontent-length: 8", "content-length: 7, 7", "content-length: +7",
-            "content-length: ", "transfer-encoding: chunked", "transfer-encoding: gzip, chunked",
-            "transfer-encoding: chunked\r\ncontent-length: 3", "transfer-encoding: identity",
-            "transfer-encoding: chunked, chunked", "expect: 100-continue\r\ncontent-length: 7",
+            "content-length: 1",
+            "content-length: 3",
+            "content-length: -1",
+            "content-length: 0x10",
+            "content-length: 99999999999999999999",
+            "content-length: 18446744073709551615",
+            "content-length: 7\r\ncontent-length: 8",
+            "content-length: 7, 7",
+            "content-length: +7",
+            "content-length: ",
+            "transfer-encoding: chunked",
+            "transfer-encoding: gzip, chunked",
+            "transfer-encoding: chunked\r\ncontent-length: 3",
+            "transfer-encoding: identity",
+            "transfer-encoding: chunked, chunked",
+            "expect: 100-continue\r\ncontent-length: 7",
         ];
         let length = self.random.one_of(lengths);
-        let bodies: &[&str] = &["{}", "{\"a\":1}", "2\r\n{}\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n{}\r\n", ""];
+        let bodies: &[&str] = &[
+            "{}",
+            "{\"a\":1}",
+            "2\r\n{}\r\n0\r\n\r\n",
+            "fffffffffffffffff\r\n",
+            "-1\r\n{}\r\n",
+            "",
+        ];
         let body = self.random.one_of(bodies);
         let head = format!(
             "POST /api/v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\n{length}\r\n\r\n{body}"

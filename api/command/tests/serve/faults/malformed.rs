@@ -101,13 +101,15 @@ fn talk(client: &Client, generator: &mut Generator, count: u64) -> Heard {
 #[track_caller]
 fn judge(drawn: &Drawn, answer: &Answer) {
     let status = answer.status;
-    let text = || format!("{status} {}\nto {}", String::from_utf8_lossy(&answer.body), shown(drawn));
+    let text =
+        || format!("{status} {}\nto {}", String::from_utf8_lossy(&answer.body), shown(drawn));
     assert!(status < 500 || [501, 505, 507].contains(&status), "{}", text());
     if status < 400 || drawn.head_only || answer.body.is_empty() && !answer.named {
         return;
     }
     assert_eq!(answer.media_type, "application/problem+json", "{}", text());
-    let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", text()));
+    let problem: Value =
+        serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", text()));
     assert_eq!(problem["status"], status, "{}", text());
     assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{}", text());
 }

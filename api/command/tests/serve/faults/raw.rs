@@ -39,7 +39,11 @@ impl Raw {
         // It may be refused before it has all been said.
         let _ = self.stream.get_mut().write_all(bytes);
         match self.answer(head_only) {
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Ok(None),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) =>
+            {
+                Ok(None)
+            }
             other => other,
         }
     }
@@ -56,7 +60,8 @@ impl Raw {
         let Some(first) = self.line()? else { return Ok(None) };
         let wrong = |what: &str| io::Error::new(ErrorKind::InvalidData, what.to_owned());
         let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
-        let mut answer = Answer { status: status.ok_or_else(|| wrong(&first))?, ..Answer::default() };
+        let mut answer =
+            Answer { status: status.ok_or_else(|| wrong(&first))?, ..Answer::default() };
         answer.last = first.starts_with("HTTP/1.0");
         let (mut length, mut chunked) = (None, false);
         while let Some(line) = self.line()?.filter(|line| !line.is_empty()) {

@@ -26,7 +26,8 @@ fn a_run_whose_worker_is_killed_fails_and_the_server_goes_on() {
     let world = spinning(client);
     for name in ["KILL", "SEGV"] {
         let run = client.start(&in_simulator(&world));
-        let mut stream = client.follow(&format!("/api/v1/runs/{run}/stream"), None).expect("a stream");
+        let mut stream =
+            client.follow(&format!("/api/v1/runs/{run}/stream"), None).expect("a stream");
         stream.until("log");
         // The one that spins is the one that uses more and more time.
         let before = children(server.process());

@@ -48,7 +48,8 @@ fn a_campaign_that_is_stopped_ends_its_runs() {
     let client = &server.client;
     let world = spinning(client);
     let asked = json!({ "worlds": vec![world; 6], "backends": ["sim"] });
-    let id = client.post_json("/api/v1/campaigns", &asked).expect(202).json()["id"].as_u64().unwrap();
+    let id =
+        client.post_json("/api/v1/campaigns", &asked).expect(202).json()["id"].as_u64().unwrap();
     let path = format!("/api/v1/campaigns/{id}");
     eventually("one of its runs goes on", || {
         let campaign = client.get(&path).expect(200).json();
@@ -107,7 +108,9 @@ fn divergences_that_look_the_same_are_one() {
     let first = compare("one");
     let second = compare("one");
     assert_eq!(first["signature"], second["signature"]);
-    let [group] = &all(client, "/api/v1/divergences", 10)[..] else { panic!("more than one group") };
+    let [group] = &all(client, "/api/v1/divergences", 10)[..] else {
+        panic!("more than one group")
+    };
     assert_eq!((&group["count"], &group["worlds"]), (&2.into(), &json!(["one"])));
     assert_eq!((&group["id"], &group["newest_run"]), (&first["signature"], &second["href"]));
     assert_eq!(group["signature"]["event"], "expectation");
@@ -118,7 +121,10 @@ fn divergences_that_look_the_same_are_one() {
     let third = compare("other");
     assert_ne!(third["signature"], first["signature"]);
     let groups = all(client, "/api/v1/divergences", 1);
-    assert_eq!(each(&groups, "id"), [third["signature"].as_str().unwrap(), group["id"].as_str().unwrap()]);
+    assert_eq!(
+        each(&groups, "id"),
+        [third["signature"].as_str().unwrap(), group["id"].as_str().unwrap()]
+    );
     client.get("/api/v1/divergences/0123456789abcdef").expect(404);
     let verdicts = all(client, "/api/v1/verdicts", 1);
     assert_eq!(each(&verdicts, "world"), ["other", "one"], "the newest of each world");
@@ -150,7 +156,9 @@ fn numbers_and_the_past_of_a_world_are_kept() {
     assert_eq!(seen, runs);
     for item in items {
         let sim = &item["backends"]["sim"];
-        assert!(sim["seconds"].as_f64().unwrap() > 0.0 && sim["instructions"].as_u64().unwrap() > 0);
+        assert!(
+            sim["seconds"].as_f64().unwrap() > 0.0 && sim["instructions"].as_u64().unwrap() > 0
+        );
     }
     let last = client.get("/api/v1/history/printk?limit=1").expect(200).json();
     assert_eq!(last["items"].as_array().unwrap().len(), 1);

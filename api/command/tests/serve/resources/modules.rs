@@ -117,7 +117,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// fixed code of RFC 1951.
 fn zeros_packed(len: usize) -> Vec<u8> {
     let mut bits: Vec<bool> = Vec::new();
-    let mut code = |value: u32, width: u32| bits.extend((0..width).rev().map(|bit| value >> bit & 1 == 1));
+    let mut code =
+        |value: u32, width: u32| bits.extend((0..width).rev().map(|bit| value >> bit & 1 == 1));
     // The last block, of type 01; its two bits are stored from the lowest.
     code(0b110, 3);
     code(0b0011_0000, 8);

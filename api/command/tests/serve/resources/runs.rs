@@ -15,13 +15,20 @@ fn a_run_goes_to_its_end_on_each_backend() {
         let asked = json!({ "world": "printk", "kind": "run", "backends": [backend] });
         let id = client.start(&asked);
         let run = client.over(id);
-        assert_eq!((&run["state"], &run["outcome"]), (&"finished".into(), &"passed".into()), "{run:#}");
+        assert_eq!(
+            (&run["state"], &run["outcome"]),
+            (&"finished".into(), &"passed".into()),
+            "{run:#}"
+        );
         assert_eq!(run["request"], asked);
         let [log] = &run["logs"].as_array().unwrap()[..] else { panic!("{run:#}") };
         assert_eq!((&log["backend"], &log["complete"]), (&backend.into(), &true.into()));
         let report = client.get(&format!("/api/v1/runs/{id}/report")).expect(200).json();
         let domain = &report["report"]["domains"][0];
-        assert_eq!((&domain["name"], &report["report"]["backend"]), (&"main".into(), &backend.into()));
+        assert_eq!(
+            (&domain["name"], &report["report"]["backend"]),
+            (&"main".into(), &backend.into())
+        );
         let console = client.get(&format!("/api/v1/runs/{id}/console")).expect(200).json();
         assert_eq!(console["domains"][0]["text"], domain["console"]);
         assert!(domain["console"].as_str().unwrap().starts_with("hello from a domain\n"));
@@ -83,8 +90,10 @@ fn events_come_in_pages_and_filtered() {
         let page = events(&format!("limit=500&{query}"));
         let items = page["items"].as_array().unwrap();
         let wanted = log.iter().enumerate().filter(|(_, event)| wanted(event));
-        let wanted: Vec<_> =
-            wanted.map(|(index, event)| json!({ "index": index, "event": event })).take(500).collect();
+        let wanted: Vec<_> = wanted
+            .map(|(index, event)| json!({ "index": index, "event": event }))
+            .take(500)
+            .collect();
         assert_eq!(items, &wanted, "{query}");
         assert!(!items.is_empty(), "{query}");
     };
@@ -124,7 +133,11 @@ fn modules_run_by_themselves_and_functions_are_called() {
     let client = &server.client;
     client.upload_module("printk.ko", bundled("printk.ko")).expect(201);
     let run = client.over(client.start(&json!({ "module": "printk.ko", "kind": "run" })));
-    assert_eq!((&run["outcome"], &run["world"]), (&"passed".into(), &"printk.ko".into()), "{run:#}");
+    assert_eq!(
+        (&run["outcome"], &run["world"]),
+        (&"passed".into(), &"printk.ko".into()),
+        "{run:#}"
+    );
     client.upload_module("load.ko", bundled("load.ko")).expect(201);
     let called = json!({
         "module": "printk.ko", "kind": "run", "backends": ["sim"], "call": { "function": "nobody" },
@@ -216,7 +229,8 @@ fn a_run_that_takes_too_long_ends_by_itself() {
     let client = &server.client;
     let world = spinning(client);
     for backend in backends() {
-        let asked = json!({ "world": world, "kind": "run", "backends": [backend], "timeout_ms": 300 });
+        let asked =
+            json!({ "world": world, "kind": "run", "backends": [backend], "timeout_ms": 300 });
         let run = client.over(client.start(&asked));
         assert_ne!(run["outcome"], "passed", "{run:#}");
     }
@@ -227,7 +241,8 @@ fn runs_are_found_by_what_they_are() {
     let server = Server::fresh();
     let client = &server.client;
     client.upload_module("printk.ko", bundled("printk.ko")).expect(201);
-    let world = world_of("fails", "printk.ko") + "\n[[expect]]\ndomain = \"main\"\nend = \"exit\"\nvalue = 1\n";
+    let world = world_of("fails", "printk.ko")
+        + "\n[[expect]]\ndomain = \"main\"\nend = \"exit\"\nvalue = 1\n";
     client.upload_world(&world).expect(201);
     let passed = client.start(&in_simulator("printk"));
     let failed = client.start(&in_simulator("fails"));

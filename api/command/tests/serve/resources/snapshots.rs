@@ -33,7 +33,9 @@ fn a_revoked_capability_is_there_before_and_not_after() {
     let slot = |event: &Value| event["domain"] == 1 && event["slot"] == 7;
     let added = indices(client, run, "capability_added", slot);
     let removed = indices(client, run, "capability_removed", slot);
-    let (&[added], &[removed]) = (&added[..], &removed[..]) else { panic!("{added:?} {removed:?}") };
+    let (&[added], &[removed]) = (&added[..], &removed[..]) else {
+        panic!("{added:?} {removed:?}")
+    };
     assert!(added < removed);
     assert_eq!(of_child(client, run, added - 1), None);
     let capability = of_child(client, run, added).expect("it was granted");
@@ -43,7 +45,8 @@ fn a_revoked_capability_is_there_before_and_not_after() {
 
     // The page was mapped in the child's space in between.
     let mapped = |at: u64| {
-        let spaces = client.get(&format!("/api/v1/runs/{run}/spaces?at={at}&domain=1")).expect(200).json();
+        let spaces =
+            client.get(&format!("/api/v1/runs/{run}/spaces?at={at}&domain=1")).expect(200).json();
         let domains = spaces["domains"].as_array().unwrap().clone();
         assert_eq!(domains.len(), 1);
         domains[0]["memory"].as_array().unwrap().len()

@@ -29,7 +29,10 @@ fn a_world_file_is_put_together_with_uploaded_modules() {
     client.delete(module["href"].as_str().unwrap()).expect(204);
     for name in [id, "mine"] {
         let details = client.get(&format!("/api/v1/worlds/{name}")).expect(200).json();
-        assert_eq!((&details["source"], &details["origin"]), (&world.clone().into(), &"uploaded".into()));
+        assert_eq!(
+            (&details["source"], &details["origin"]),
+            (&world.clone().into(), &"uploaded".into())
+        );
         assert_eq!(details["world_file"]["domains"][0]["module"], "printk.ko", "{details:#}");
         let files = details["modules"][0]["files"].as_array().unwrap();
         let file = files.iter().find(|file| file["name"] == "printk.ko").unwrap();
@@ -74,7 +77,13 @@ fn mistakes_are_named_with_their_places() {
             assert!(detail.contains(part), "{world}: {detail}");
         }
     }
-    assert!(client.post("/api/v1/worlds", TOML, b"name = \"\xff\"").expect(422).detail().contains("UTF-8"));
+    assert!(
+        client
+            .post("/api/v1/worlds", TOML, b"name = \"\xff\"")
+            .expect(422)
+            .detail()
+            .contains("UTF-8")
+    );
     client.post("/api/v1/worlds", TOML, "#".repeat(2001)).expect(413);
     for other in [JSON, BYTES, ""] {
         client.post("/api/v1/worlds", other, "name = \"a\"").expect(415);
