@@ -43,7 +43,8 @@ impl From<Code> for ExitCode {
 const EXIT_CODES: &str = "\
 Exit codes:
     0  success: run and call ended well, diff found no divergence
-    1  run or call ended otherwise: a thread was killed, or its result was not 0
+    1  run or call ended otherwise: a thread was killed, or its result was not 0; serve had to
+       interrupt a run or an answer when it ended
     2  the command line is wrong
    96  a world, a module or a backend could not be used
   100  diff, or run --parallel, found a divergence";

@@ -119,7 +119,8 @@ fn configuration(arguments: &Arguments, modules: Option<&PathBuf>) -> anyhow::Re
 
 /// Where a user's data belongs (XDG Base Directory Specification).
 fn default_data() -> anyhow::Result<PathBuf> {
-    let directory = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory =
+        |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || directory("HOME").map(|home| home.join(".local/share"));
     let base = directory("XDG_DATA_HOME").filter(|path| path.is_absolute()).or_else(home);
     Ok(base.context("neither XDG_DATA_HOME nor HOME is set: give --data DIR")?.join("lcd"))
@@ -145,6 +146,11 @@ async fn serve(config: Config, output: &Output) -> anyhow::Result<bool> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // Whoever asks twice does not want to wait.
+        tokio::spawn(async move {
+            interrupt.recv().await;
+            std::process::exit(Code::Failure as i32);
+        });
     };
     Ok(server.run(shutdown).await?)
 }

@@ -21,7 +21,13 @@ pub(crate) struct Directory {
 impl Directory {
     /// Opens the store's directory, which is made if it is not there.
     pub(crate) fn store(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path)
+        let mut builder = std::fs::DirBuilder::new();
+        // What is uploaded is nobody else's business.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .recursive(true)
+            .create(path)
             .map_err(|error| ResultsError::io("make the directory", path, error))?;
         let path = path
             .canonicalize()

@@ -61,7 +61,10 @@ impl Recovery {
         }
         if !self.interrupted.is_empty() {
             let runs: Vec<_> = self.interrupted.iter().map(ToString::to_string).collect();
-            lines.push(format!("interrupted by the end of the last server: runs {}", runs.join(", ")));
+            lines.push(format!(
+                "interrupted by the end of the last server: runs {}",
+                runs.join(", ")
+            ));
         }
         lines
     }

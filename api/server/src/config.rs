@@ -96,7 +96,7 @@ impl Default for Limits {
     }
 }
 
-/// A configuration file, in TOML. Every key is optional and named as the flag is.
+/// A configuration file, in TOML. Every key is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConfigFile {
@@ -161,7 +161,7 @@ pub enum ConfigError {
     Program(std::io::Error),
     /// A limit that nothing can work with.
     #[error("limit {0} must be at least 1")]
-    Zero(&'static str),
+    Zero(String),
 }
 
 impl ConfigFile {
@@ -189,17 +189,10 @@ impl Config {
         if self.token.is_none() && !self.listen.ip().is_loopback() {
             return Err(ConfigError::Exposed(self.listen));
         }
-        let Limits { workers, queue, uploads, requests, streams, connections, .. } = self.limits;
-        let counts = [
-            ("workers", workers),
-            ("queue", queue),
-            ("uploads", uploads),
-            ("requests", requests),
-            ("streams", streams),
-            ("connections", connections),
-        ];
-        match counts.into_iter().find(|(_, count)| *count == 0) {
-            Some((name, _)) => Err(ConfigError::Zero(name)),
+        let limits = serde_json::to_value(self.limits).unwrap_or_default();
+        let zero = limits.as_object().and_then(|limits| limits.iter().find(|(_, n)| **n == 0));
+        match zero {
+            Some((name, _)) => Err(ConfigError::Zero(name.clone())),
             None => Ok(()),
         }
     }
@@ -276,7 +269,10 @@ mod tests {
         }
         let mut none = config("127.0.0.1:0");
         none.limits.workers = 0;
-        assert!(matches!(none.check(), Err(ConfigError::Zero("workers"))));
+        assert!(matches!(none.check(), Err(ConfigError::Zero(name)) if name == "workers"));
+        let mut none = config("127.0.0.1:0");
+        none.limits.answer_milliseconds = 0;
+        assert!(none.check().unwrap_err().to_string().contains("answer-milliseconds"));
     }
 
     #[test]
@@ -296,7 +292,10 @@ mod tests {
         }
         assert_eq!(format!("{token:?}"), "Token(…)");
         assert!(matches!(write("short", 0o600), Err(ConfigError::Token { .. })));
-        assert!(matches!(write("two lines of 16\n0123456789abcdef", 0o600), Err(ConfigError::Token { .. })));
+        assert!(matches!(
+            write("two lines of 16\n0123456789abcdef", 0o600),
+            Err(ConfigError::Token { .. })
+        ));
         let readable = write("0123456789abcdef", 0o644).map(drop).unwrap_err();
         assert!(readable.to_string().contains("chmod 600"), "{readable}");
     }

@@ -83,6 +83,12 @@ impl Server {
     /// [`ServeError`].
     pub async fn start(config: Config) -> Result<Self, ServeError> {
         config.check()?;
+        if config.token.is_none() && !config.allow_hosts.is_empty() {
+            tracing::warn!(
+                "--allow-host without --token-file: whoever reaches this server may use it"
+            );
+        }
+        raise_descriptor_limit();
         let address = config.listen;
         let listener = TcpListener::bind(address)
             .await
@@ -100,9 +106,10 @@ impl Server {
             ..Settings::own(config.limits.workers).map_err(ConfigError::Program)?
         };
         let pool = Pool::start(settings);
-        let (host, field) = tokio::task::spawn_blocking(|| (lcd::host::HostDescription::of_this_host(), field()))
-            .await
-            .map_err(|error| ServeError::Metrics(error.to_string()))?;
+        let (host, field) =
+            tokio::task::spawn_blocking(|| (lcd::host::HostDescription::of_this_host(), field()))
+                .await
+                .map_err(|error| ServeError::Metrics(error.to_string()))?;
         let engine = Engine::start(Arc::clone(&results), pool, config.limits, host, field)?;
         let shutdown = CancellationToken::new();
         let app = App::new(config, results, engine, metrics, modules, shutdown);
@@ -142,8 +149,8 @@ impl Server {
         ending.cancel();
         // Answers and runs end side by side; the engine comes to an end in any case.
         let spare = patience.saturating_sub(Duration::from_millis(500));
-        let (clean, ()) = tokio::join!(&mut serving, app.engine().shut_down(spare));
-        Ok(clean)
+        let (answered, ended) = tokio::join!(&mut serving, app.engine().shut_down(spare));
+        Ok(answered && ended)
     }
 }
 
@@ -151,4 +158,13 @@ impl Server {
 fn field() -> Field {
     let available = |backend| lcd::available(backend).map_err(|reason| reason.to_string());
     lcd::Backend::ALL.into_iter().map(|backend| (backend, available(backend))).collect()
+}
+
+/// A connection, a spool and a log that is read are a descriptor each, and many systems give a
+/// process 1024 at first, of many more that it may have.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // What cannot be raised stays: then connections wait to be accepted.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

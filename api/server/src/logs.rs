@@ -21,7 +21,11 @@ impl Lines {
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) fn open(results: &Results, run: u64, backend: &str) -> Result<Option<Self>, ResultsError> {
+    pub(crate) fn open(
+        results: &Results,
+        run: u64,
+        backend: &str,
+    ) -> Result<Option<Self>, ResultsError> {
         // A log is sealed before its spool goes away, so it is in one of the two places.
         if let Some(spool) = results.spool_reader(run, backend)? {
             return Ok(Some(Self { source: Source::Growing(spool), line: Vec::new() }));
@@ -78,7 +82,10 @@ impl Lines {
 ///
 /// # Errors
 /// What the store says.
-pub(crate) fn backends(results: &Results, run: &lcd_results::Run) -> Result<Vec<String>, ResultsError> {
+pub(crate) fn backends(
+    results: &Results,
+    run: &lcd_results::Run,
+) -> Result<Vec<String>, ResultsError> {
     let mut found = Vec::new();
     for backend in lcd::Backend::ALL.map(|backend| backend.to_string()) {
         let sealed = run.logs.iter().any(|log| log.backend == backend);

@@ -66,9 +66,6 @@ kinds! {
     /// Nothing is there.
     NOT_FOUND = "not-found", NOT_FOUND, "There is no such thing",
         "/docs lists all paths; things that were deleted do not come back.";
-    /// None of the media types that the caller accepts is served here.
-    NOT_ACCEPTABLE = "not-acceptable", NOT_ACCEPTABLE, "It does not come in that form",
-        "Leave the Accept header out, or accept what /docs names.";
     /// The store has no room.
     STORAGE_FULL = "storage-full", INSUFFICIENT_STORAGE, "There is no room left to store it",
         "Delete runs and uploads that are no longer needed, or make room on the server's disk.";

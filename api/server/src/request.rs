@@ -3,11 +3,11 @@
 use std::fmt;
 
 use lcd::Backend;
+use lcd::assemble::Modules;
 use lcd::differential::Field;
 use lcd::model::bundle::Bundle;
 use lcd::model::microkernel::Schedule;
 use lcd::model::world::Argument;
-use lcd::assemble::Modules;
 use lcd_results::{Results, RunKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -81,9 +81,10 @@ impl Metrics {
         Ok(Self { handle, start: Instant::now() })
     }
 
-    /// The numbers as Prometheus reads them.
-    pub fn render(&self) -> String {
+    /// The numbers as Prometheus reads them. The store has so many bytes.
+    pub fn render(&self, store_bytes: u64) -> String {
         metrics::gauge!("lcd_uptime_seconds").set(self.start.elapsed().as_secs_f64());
+        metrics::gauge!("lcd_store_bytes").set(store_bytes as f64);
         if let Some(bytes) = resident_bytes() {
             metrics::gauge!("process_resident_memory_bytes").set(bytes as f64);
         }
@@ -93,7 +94,9 @@ impl Metrics {
 }
 
 fn describe() {
-    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    use metrics::{
+        describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram,
+    };
     counter!("lcd_http_requests_total", "Requests, by method, route and status");
     histogram!("lcd_http_request_seconds", "Time until the answer began, by method and route");
     counter!("lcd_http_panics_total", "Handlers that panicked: bugs");
@@ -109,6 +112,13 @@ fn describe() {
     gauge!("lcd_uptime_seconds", "Seconds since the server started");
     gauge!("process_resident_memory_bytes", "Resident memory of the server, without its workers");
     counter!("lcd_workers_died_total", "Workers that ended by a signal or without an answer");
+    // Those that nothing has touched yet are there, too.
+    for name in ["lcd_http_connections", "lcd_streams", "lcd_queue_length", "lcd_runs_active"] {
+        metrics::gauge!(name).set(0.0);
+    }
+    for name in ["lcd_http_panics_total", "lcd_http_stalled_total", "lcd_workers_died_total"] {
+        metrics::counter!(name).absolute(0);
+    }
 }
 
 /// Resident memory of this process (proc(5), `statm`: the second number counts pages).

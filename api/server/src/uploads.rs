@@ -118,7 +118,11 @@ fn module_name(given: &str) -> Result<&str, Problem> {
 ///
 /// # Errors
 /// [`Kind::INVALID`], with line and column where the file is wrong.
-pub(crate) fn assemble(results: &Results, modules: &Modules, source: &[u8]) -> Result<Upload, Problem> {
+pub(crate) fn assemble(
+    results: &Results,
+    modules: &Modules,
+    source: &[u8],
+) -> Result<Upload, Problem> {
     let text = std::str::from_utf8(source)
         .map_err(|error| Problem::invalid(format!("the world file is not UTF-8: {error}")))?;
     let world = World::parse(text).map_err(Problem::invalid)?;
@@ -145,11 +149,7 @@ fn find_modules(
     }
 }
 
-fn find_file(
-    results: &Results,
-    modules: &Modules,
-    file: &str,
-) -> Result<Option<Vec<u8>>, Problem> {
+fn find_file(results: &Results, modules: &Modules, file: &str) -> Result<Option<Vec<u8>>, Problem> {
     if let Some(module) = results.module_named(file)? {
         return Ok(results.module_bytes(&module.id)?);
     }
@@ -207,7 +207,11 @@ pub(crate) fn add_world(
 /// # Errors
 /// [`Kind::NOT_FOUND`] if there is no such module, [`Kind::INVALID`] if one that it depends on is not
 /// there.
-pub(crate) fn world_of_module(results: &Results, modules: &Modules, id: &str) -> Result<Bundle, Problem> {
+pub(crate) fn world_of_module(
+    results: &Results,
+    modules: &Modules,
+    id: &str,
+) -> Result<Bundle, Problem> {
     let uploaded = match find_module(results, id) {
         Ok(module) => Some(module),
         Err(problem) if problem.kind() == Kind::NOT_FOUND && !is_id(id) => None,

@@ -89,7 +89,5 @@ pub(crate) fn totals(connection: &Connection) -> Result<Totals> {
 
 /// The bytes of all blobs.
 pub(crate) fn blob_bytes(connection: &Connection) -> Result<u64> {
-    connection
-        .prepare_cached("SELECT blob_bytes FROM numbers")?
-        .query_row([], |row| uint(row, 0))
+    connection.prepare_cached("SELECT blob_bytes FROM numbers")?.query_row([], |row| uint(row, 0))
 }

@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 
 use super::signature::of_case;
 use super::{Active, Engine};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::request::{Doing, RunRequest};
 use crate::uploads;
 use crate::worker::job::RunResult;
 use crate::worker::process::{Limits, Outcome};
 use crate::worker::protocol::{Answer, Job};
+
+/// How long a full disk is left alone.
+const FULL_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a run came to, before it is stored.
 struct Ended {
@@ -66,7 +69,7 @@ impl Engine {
         self.0.changes.announce(run, summary.campaign);
         let mut recorder = Recorder::new(self.clone(), run, active.clone());
         let job = self.job(&request, &bundle);
-        let limits = self.process_limits(&job, &bundle);
+        let limits = self.process_limits(&job);
         let encoded = bundle.encode();
         let outcome = worker.run(&job, &encoded, &mut recorder, &active.cancel, limits).await;
         if let Outcome::Died(_) = outcome {
@@ -95,13 +98,20 @@ impl Engine {
         Job {
             action: request.action(bundle, self.field()),
             timeout_ms: Some(timeout),
-            cpu_seconds: None,
+            cpu_seconds: Some(self.processor_seconds(timeout)),
             memory_bytes: Some(self.0.limits.run_memory_bytes),
         }
     }
 
+    /// Processor time of a run: as many threads as there are processors, on both backends, and some
+    /// for what comes before and after.
+    fn processor_seconds(&self, timeout_ms: u64) -> u64 {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (timeout_ms / 1000 + 1) * 2 * processors as u64 + 30
+    }
+
     /// The limits of a worker's process: beyond what the run's own limits let it come to.
-    fn process_limits(&self, job: &Job, _bundle: &Bundle) -> Limits {
+    fn process_limits(&self, job: &Job) -> Limits {
         let each = Duration::from_millis(job.timeout_ms.unwrap_or(self.0.limits.run_milliseconds));
         // Two backends, and time for loading, digests and comparing.
         let wall = each * 2 + Duration::from_secs(30);
@@ -133,9 +143,27 @@ impl Engine {
             metrics::histogram!("lcd_run_seconds", &labels).record(log.seconds);
         }
         let finished = Finished { state, outcome, reason, result, signature, logs };
-        self.stored(move |results| results.finish_run(run, finished)).await?;
+        self.finish(run, finished).await?;
         self.0.changes.announce(run, campaign);
         Ok(())
+    }
+
+    /// Stores a run's end. While there is no room for that, it waits, so that nothing is lost; when
+    /// the server ends first, the run is interrupted.
+    async fn finish(&self, run: u64, finished: Finished) -> Result<RunSummary, Problem> {
+        loop {
+            let again = finished.clone();
+            match self.stored(move |results| results.finish_run(run, again)).await {
+                Err(problem) if problem.kind() == Kind::STORAGE_FULL => {
+                    tracing::warn!(run, problem = problem.detail(), "a run's end waits for room");
+                    tokio::select! {
+                        () = tokio::time::sleep(FULL_PAUSE) => {}
+                        () = self.0.closed.cancelled() => return Err(problem),
+                    }
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Ends a run that no worker did, or not to its end.
@@ -153,7 +181,7 @@ impl Engine {
             signature: None,
             logs: Vec::new(),
         };
-        let summary = self.stored(move |results| results.finish_run(run, finished)).await?;
+        let summary = self.finish(run, finished).await?;
         self.0.changes.announce(run, summary.campaign);
         Ok(())
     }
@@ -176,7 +204,7 @@ fn judge_case(result: Value) -> Ended {
         Ok(case) => Ended {
             state: RunState::Finished,
             outcome: Some(case.outcome.word().into()),
-            reason: case.reason.clone(),
+            reason: case.reason.as_deref().map(shortened),
             signature: of_case(&case),
             result,
         },
@@ -189,11 +217,21 @@ fn judge_run(result: Value) -> Ended {
         Ok(run) => Ended {
             state: RunState::Finished,
             outcome: Some(if run.went_well { "passed" } else { "failed" }.into()),
-            reason: (!run.unmet.is_empty()).then(|| run.unmet.join("; ")),
+            reason: (!run.unmet.is_empty()).then(|| shortened(&run.unmet.join("; "))),
             signature: None,
             result,
         },
         Err(error) => not_a_result(&error),
+    }
+}
+
+/// Characters of a reason that lists show. The report has all of it.
+const REASON_MAX: usize = 400;
+
+fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.into(),
     }
 }
 

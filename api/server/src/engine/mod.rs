@@ -113,6 +113,11 @@ impl Engine {
         &self.0.field
     }
 
+    /// Why no run can be run at present, if none can.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.0.pool.trouble().map(|error| error.to_string())
+    }
+
     /// What happens, to follow.
     pub(crate) fn changes(&self) -> &Changes {
         &self.0.changes
@@ -211,17 +216,19 @@ impl Engine {
     }
 
     /// Starts nothing more; runs that go on may do so for `patience`, then they are interrupted,
-    /// which the store remembers.
-    pub(crate) async fn shut_down(&self, patience: Duration) {
+    /// which the store remembers. Whether none was.
+    pub(crate) async fn shut_down(&self, patience: Duration) -> bool {
         self.0.closed.cancel();
         self.0.tasks.close();
-        if tokio::time::timeout(patience, self.0.tasks.wait()).await.is_err() {
+        let all_ended = tokio::time::timeout(patience, self.0.tasks.wait()).await.is_ok();
+        if !all_ended {
             for active in self.state().active.values() {
                 active.end(RunState::Interrupted);
             }
             self.0.tasks.wait().await;
         }
         self.0.pool.shut_down().await;
+        all_ended
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -30,7 +30,9 @@ impl Queue {
     /// Takes the next run: the first of the lane after the one that had its turn.
     pub(super) fn pop(&mut self) -> Option<u64> {
         let after = self.last.and_then(|_| {
-            self.lanes.range((std::ops::Bound::Excluded(self.last?), std::ops::Bound::Unbounded)).next()
+            self.lanes
+                .range((std::ops::Bound::Excluded(self.last?), std::ops::Bound::Unbounded))
+                .next()
         });
         let lane = *after.or_else(|| self.lanes.first_key_value())?.0;
         let waiting = self.lanes.get_mut(&lane)?;

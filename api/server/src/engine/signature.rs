@@ -1,8 +1,8 @@
 //! What a divergence looks like, so that the same one is known again.
 
 use lcd::differential::{Case, Outcome};
-use lcd_results::Signature;
 use lcd::model::event::Event;
+use lcd_results::Signature;
 use serde_json::Value;
 
 /// Characters of an outcome that are kept.

@@ -51,7 +51,10 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
         let problem: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!((&problem["status"], &problem["type"]), (&400.into(), &"/problems/bad-request".into()));
+        assert_eq!(
+            (&problem["status"], &problem["type"]),
+            (&400.into(), &"/problems/bad-request".into())
+        );
         let long = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n";
         assert!(String::from_utf8(explained(long).unwrap()).unwrap().contains("head-too-large"));
         for other in [

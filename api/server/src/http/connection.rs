@@ -46,9 +46,12 @@ pub async fn serve(
         .max_buf_size(HEAD_BYTES)
         .half_close(false);
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            next = next => next,
             () = shutdown.cancelled() => break,
         };
         let stream = match accepted {
@@ -62,16 +65,18 @@ pub async fn serve(
         };
         // Small answers are not held back to be sent with others; without it they just are later.
         let _ = stream.set_nodelay(true);
-        let service = routes.clone().map_request(|request: axum::http::Request<Incoming>| {
-            request.map(Body::new)
-        });
+        let service = routes
+            .clone()
+            .map_request(|request: axum::http::Request<Incoming>| request.map(Body::new));
         let io = TokioIo::new(Stalling::new(stream, stall));
         let connection = http.serve_connection(io, TowerToHyperService::new(service));
         let watched = graceful.watch(connection);
+        metrics::gauge!("lcd_http_connections").increment(1);
         tokio::spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "a connection ended");
             }
+            metrics::gauge!("lcd_http_connections").decrement(1);
             drop(permit);
         });
     }
@@ -105,9 +110,9 @@ impl Stalling {
             return written;
         }
         let allowed = self.allowed;
-        let waiting = self.waiting.get_or_insert_with(|| {
-            Box::pin(tokio::time::sleep_until(Instant::now() + allowed))
-        });
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + allowed)));
         match waiting.as_mut().poll(context) {
             Poll::Ready(()) => {
                 metrics::counter!("lcd_http_stalled_total").increment(1);

@@ -161,7 +161,8 @@ pub fn media_type<'a>(
 ) -> Result<&'a str, Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.and_then(|text| text.split(';').next()).map(str::trim);
-    let found = accepted.iter().find(|known| essence.is_some_and(|e| e.eq_ignore_ascii_case(known)));
+    let found =
+        accepted.iter().find(|known| essence.is_some_and(|e| e.eq_ignore_ascii_case(known)));
     found.copied().ok_or_else(|| {
         let given = given.map_or_else(|| "none was given".into(), |given| format!("not `{given}`"));
         let detail = format!("the Content-Type must be {}; {given}", accepted.join(" or "));

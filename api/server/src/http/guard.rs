@@ -23,19 +23,33 @@ pub struct Guard {
     token: Option<Token>,
 }
 
-/// Paths that answer without a token: they say that the server is there, and what it understands.
-const OPEN: [&str; 3] = ["/healthz", "/readyz", "/api/v1/openapi.json"];
+/// Paths that answer whoever asks: they say that the server is there, and whether it works.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// Paths that answer without a token: they say what the server understands.
+const OPEN: [&str; 2] = ["/", "/api/v1/openapi.json"];
 /// Whole directories of such.
 const OPEN_BELOW: [&str; 2] = ["/docs", "/problems/"];
+
+/// Whether a path is for those who watch the server.
+pub(super) fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path)
+}
 
 impl Guard {
     /// A guard for a server at this address.
     pub fn new(address: SocketAddr, further: &[String], token: Option<Token>) -> Self {
         let mut names = vec![address.ip().to_string()];
-        if address.ip().is_loopback() {
+        if address.ip().is_loopback() || address.ip().is_unspecified() {
             names.extend(["localhost", "127.0.0.1", "::1"].map(String::from));
         }
-        names.extend(further.iter().map(|name| name.to_ascii_lowercase()));
+        // Whoever gives a port with a name means the name.
+        let host = |name: &String| match name.parse::<Authority>() {
+            Ok(authority) => authority.host().to_ascii_lowercase(),
+            Err(_) => name.to_ascii_lowercase(),
+        };
+        names.extend(further.iter().map(host));
+        names.sort();
+        names.dedup();
         Self { names, token }
     }
 
@@ -44,6 +58,10 @@ impl Guard {
     /// # Errors
     /// [`Kind::FOREIGN_HOST`], [`Kind::FOREIGN_ORIGIN`] or [`Kind::UNAUTHORIZED`].
     pub fn admit(&self, request: &Request) -> Result<(), Problem> {
+        // A probe knows an address, not a name, and learns nothing.
+        if is_probe(request.uri().path()) {
+            return Ok(());
+        }
         let headers = request.headers();
         let host = self.check_host(request)?;
         check_origin(host, headers)?;
@@ -116,7 +134,11 @@ fn check_token(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The guard as a layer.
-pub async fn admit(State(guard): State<std::sync::Arc<Guard>>, request: Request, next: Next) -> Result<Response, Problem> {
+pub async fn admit(
+    State(guard): State<std::sync::Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     guard.admit(&request)?;
     Ok(next.run(request).await)
 }
@@ -137,16 +159,26 @@ mod tests {
     }
 
     fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
-        guard.admit(&request(headers)).map_or_else(|problem| problem.kind().status.as_u16(), |()| 200)
+        guard
+            .admit(&request(headers))
+            .map_or_else(|problem| problem.kind().status.as_u16(), |()| 200)
     }
 
     #[test]
     fn only_the_servers_own_names_are_answered() {
-        let guard = Guard::new("127.0.0.1:7171".parse().unwrap(), &["Lab.example".into()], None);
+        let guard =
+            Guard::new("127.0.0.1:7171".parse().unwrap(), &["Lab.example:443".into()], None);
         for host in ["127.0.0.1:7171", "localhost", "LOCALHOST:80", "[::1]:7171", "lab.example:1"] {
             assert_eq!(status(&guard, &[("host", host)]), 200, "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "a@localhost", "[::2]"] {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "a@localhost",
+            "[::2]",
+        ] {
             assert_eq!(status(&guard, &[("host", host)]), 421, "{host}");
         }
         assert_eq!(status(&guard, &[]), 421);
@@ -184,5 +216,9 @@ mod tests {
         let mut probe = request(&[("host", "localhost")]);
         *probe.uri_mut() = "/healthz".parse().unwrap();
         guard.admit(&probe).unwrap();
+        probe.headers_mut().insert("host", "10.0.0.7:7171".parse().unwrap());
+        guard.admit(&probe).unwrap();
+        *probe.uri_mut() = "/api/v1/openapi.json".parse().unwrap();
+        assert!(guard.admit(&probe).is_err(), "another name");
     }
 }

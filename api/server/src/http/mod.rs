@@ -60,6 +60,9 @@ async fn limit(
     next: Next,
 ) -> Result<Response, Problem> {
     let Ok(_permit) = permits.try_acquire() else {
+        if guard::is_probe(request.uri().path()) {
+            return Ok(next.run(request).await);
+        }
         let problem = Problem::new(Kind::TOO_MANY, "too many requests are being answered");
         return Err(problem.retry_after(1));
     };
@@ -118,7 +121,15 @@ async fn watch(State(ids): State<Arc<RequestIds>>, mut request: Request, next: N
 /// Methods that anybody can invent are one label.
 fn method_label(method: &axum::http::Method) -> String {
     use axum::http::Method;
-    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::PATCH,
+    ];
     if known.contains(method) { method.to_string() } else { "other".into() }
 }
 

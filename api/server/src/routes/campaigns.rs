@@ -88,7 +88,8 @@ pub(super) struct CampaignAnswer {
 impl CampaignAnswer {
     /// What the store says, for people.
     pub(super) fn of(campaign: lcd_results::Campaign) -> Self {
-        let lcd_results::Campaign { id, name, request, created_at, stopped_at, runs, .. } = campaign;
+        let lcd_results::Campaign { id, name, request, created_at, stopped_at, runs, .. } =
+            campaign;
         let count = |over| {
             let states = runs.states.iter().filter(|(state, _)| state.is_over() == over);
             states.map(|(_, count)| count).sum::<u64>()
@@ -213,10 +214,7 @@ pub(super) async fn get(
 #[utoipa::path(post, path = "/api/v1/campaigns/{id}/stop", tag = "campaigns",
     params(("id" = u64, Path, description = "Its number.")),
     responses((status = 202, description = "It stops.", body = CampaignAnswer)))]
-pub(super) async fn stop(
-    State(app): State<App>,
-    Path(id): Path<u64>,
-) -> Result<Response, Problem> {
+pub(super) async fn stop(State(app): State<App>, Path(id): Path<u64>) -> Result<Response, Problem> {
     find(&app, id)?;
     app.engine().stop(id).await?;
     let answer = CampaignAnswer::of(find(&app, id)?);

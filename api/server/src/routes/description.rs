@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::path::Operation;
@@ -29,7 +29,10 @@ pub(super) fn outline() -> OpenApi {
             .into(),
     );
     info.license = Some(
-        LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build(),
+        LicenseBuilder::new()
+            .name("MIT OR Apache-2.0")
+            .identifier(Some("MIT OR Apache-2.0"))
+            .build(),
     );
     let mut api = OpenApiBuilder::new().info(info).build();
     let components = api.components.get_or_insert_default();
@@ -78,7 +81,12 @@ fn possible(path: &str, named: bool, posts: bool, operation: &Operation) -> Vec<
         kinds.push(Kind::NOT_FOUND);
     }
     if operation.request_body.is_some() {
-        kinds.extend([Kind::TOO_LARGE, Kind::UNSUPPORTED_MEDIA_TYPE, Kind::INVALID, Kind::SLOW_REQUEST]);
+        kinds.extend([
+            Kind::TOO_LARGE,
+            Kind::UNSUPPORTED_MEDIA_TYPE,
+            Kind::INVALID,
+            Kind::SLOW_REQUEST,
+        ]);
     }
     if posts {
         kinds.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::INVALID, Kind::STORAGE_FULL]);
@@ -108,9 +116,11 @@ pub(super) fn serve(routes: Router, api: &OpenApi) -> Router {
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(policy),
     );
-    let docs: Router = Router::new().merge(SwaggerUi::new("/docs").url(JSON, api.clone())).layer(layer.clone());
+    let docs: Router =
+        Router::new().merge(SwaggerUi::new("/docs").url(JSON, api.clone())).layer(layer.clone());
     let problems = Router::new().route("/problems/{kind}", get(problem)).layer(layer);
-    routes.merge(docs).merge(problems)
+    let start = Router::new().route("/", get(|| async { Redirect::to("/docs") }));
+    routes.merge(docs).merge(problems).merge(start)
 }
 
 /// A page about a kind of problem.

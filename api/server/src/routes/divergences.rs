@@ -61,7 +61,8 @@ pub(super) struct DivergenceAnswer {
 
 impl From<lcd_results::Divergence> for DivergenceAnswer {
     fn from(divergence: lcd_results::Divergence) -> Self {
-        let lcd_results::Divergence { id, signature, count, first_seen, last_seen, .. } = divergence;
+        let lcd_results::Divergence { id, signature, count, first_seen, last_seen, .. } =
+            divergence;
         let lcd_results::Signature { event, field, left, right } = signature;
         Self {
             signature: SignatureAnswer { event, field, left, right },

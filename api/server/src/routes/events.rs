@@ -254,7 +254,8 @@ pub(super) async fn log(
             }
         }
     });
-    let name = format!("attachment; filename=\"{}-{id}-{backend}.jsonl\"", file_name(&run.summary.world));
+    let name =
+        format!("attachment; filename=\"{}-{id}-{backend}.jsonl\"", file_name(&run.summary.world));
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
         (header::CONTENT_DISPOSITION, name),
@@ -290,7 +291,8 @@ pub(super) async fn console(
         let mut found: BTreeMap<DomainId, (String, Vec<u8>)> = BTreeMap::new();
         while let Some(event) = lines.event()? {
             let console = found.entry(event.domain).or_default();
-            if let EventKind::DomainCreated { name } | EventKind::DomainNamed { name } = &event.kind {
+            if let EventKind::DomainCreated { name } | EventKind::DomainNamed { name } = &event.kind
+            {
                 console.0.clone_from(name);
             }
             console.1.extend(event.kind.written().unwrap_or_default());

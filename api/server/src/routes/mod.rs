@@ -78,11 +78,13 @@ fn all(limits: &Limits) -> OpenApiRouter<App> {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
         .layer(body(limits.body_bytes))
-        .layer(from_fn_with_state(Duration::from_millis(limits.answer_milliseconds), answer_within));
+        .layer(from_fn_with_state(
+            Duration::from_millis(limits.answer_milliseconds),
+            answer_within,
+        ));
     // A large body may take longer to arrive than an answer may; only its pauses are limited.
-    let module = OpenApiRouter::new()
-        .routes(routes!(modules::upload))
-        .layer(body(limits.module_bytes));
+    let module =
+        OpenApiRouter::new().routes(routes!(modules::upload)).layer(body(limits.module_bytes));
     let world = OpenApiRouter::new()
         .routes(routes!(worlds::upload))
         .routes(routes!(worlds::check))

@@ -1,9 +1,9 @@
 //! Modules: kernel modules and freestanding executables that somebody uploaded.
 
+use axum::Json;
 use axum::extract::{FromRequest as _, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use lcd::inspect::ModuleReport;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -82,9 +82,8 @@ pub(super) async fn upload(
     let Body(bytes) = Body::from_request(request, &()).await?;
     let limit = app.config().limits.module_bytes;
     let results = app.results();
-    let (module, new) = app
-        .blocking(move || uploads::add_module(&results, &query.name, &bytes, limit))
-        .await?;
+    let (module, new) =
+        app.blocking(move || uploads::add_module(&results, &query.name, &bytes, limit)).await?;
     let answer = ModuleAnswer::from(module);
     let location = [(header::LOCATION, answer.href.clone())];
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };

@@ -28,12 +28,16 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server takes work: its store can be written, and it is not about to end.
+/// Whether the server takes work: its store has room, workers can be started, and it is not about to end.
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
     responses((status = 200, description = "It does.", body = Ready)))]
 pub(super) async fn readyz(State(app): State<App>) -> Result<axum::Json<Ready>, Problem> {
     if app.shutdown().is_cancelled() {
         return Err(Problem::new(Kind::UNAVAILABLE, "the server is ending"));
+    }
+    app.check_room()?;
+    if let Some(trouble) = app.engine().trouble() {
+        return Err(Problem::new(Kind::UNAVAILABLE, trouble));
     }
     app.store(|results| results.check()).await?;
     let (queued, active) = app.engine().load();
@@ -43,7 +47,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<axum::Json<Ready>, 
 /// Numbers for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "The numbers.", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(app): State<App>) -> Response {
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let store_bytes = app.look_up(lcd_results::Results::bytes_on_disk)?;
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, media_type)], app.metrics().render()).into_response()
+    Ok(([(header::CONTENT_TYPE, media_type)], app.metrics().render(store_bytes)).into_response())
 }

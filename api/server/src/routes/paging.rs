@@ -40,10 +40,9 @@ pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
     match given {
         None => Ok(DEFAULT),
         Some(limit @ 1..=MAX) => Ok(limit),
-        Some(other) => Err(Problem::new(
-            Kind::BAD_REQUEST,
-            format!("limit is {other}; it can be 1 to {MAX}"),
-        )),
+        Some(other) => {
+            Err(Problem::new(Kind::BAD_REQUEST, format!("limit is {other}; it can be 1 to {MAX}")))
+        }
     }
 }
 

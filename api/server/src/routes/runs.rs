@@ -286,7 +286,6 @@ pub(super) fn answer(app: &App, run: RunSummary) -> RunAnswer {
     }
 }
 
-
 pub(super) fn details(app: &App, run: lcd_results::Run) -> Result<RunDetails, Problem> {
     let lcd_results::Run { summary, request, host, logs, .. } = run;
     let id = summary.id;
@@ -328,8 +327,7 @@ pub(super) async fn start(
     request.check(&app.config().limits)?;
     app.check_room()?;
     let (asked, named) = (app.clone(), request.clone());
-    let subject =
-        app.blocking(move || named.subject(&asked.results(), asked.modules())).await?;
+    let subject = app.blocking(move || named.subject(&asked.results(), asked.modules())).await?;
     let new = NewRun {
         campaign: None,
         restarted_from: None,

@@ -96,13 +96,10 @@ pub(super) struct HistoryQuery {
 /// The store in numbers.
 #[utoipa::path(get, path = "/api/v1/statistics", tag = "statistics",
     responses((status = 200, description = "That.", body = StatisticsAnswer)))]
-pub(super) async fn statistics(
-    State(app): State<App>,
-) -> Result<Json<StatisticsAnswer>, Problem> {
+pub(super) async fn statistics(State(app): State<App>) -> Result<Json<StatisticsAnswer>, Problem> {
     let found = app.store(|results| results.statistics()).await?;
     let lcd_results::Statistics { modules, worlds, campaigns, runs, divergences, disk, .. } = found;
     let lcd_results::DiskUse { blobs, journal, index } = disk;
-    metrics::gauge!("lcd_store_bytes").set((blobs + journal + index) as f64);
     Ok(Json(StatisticsAnswer {
         modules,
         worlds,

@@ -62,7 +62,12 @@ impl Follower {
         self.0.send(Ok(event)).await.map_err(|_| Gone)
     }
 
-    async fn tell_json(&self, name: &str, id: Option<String>, data: &impl Serialize) -> Result<(), Gone> {
+    async fn tell_json(
+        &self,
+        name: &str,
+        id: Option<String>,
+        data: &impl Serialize,
+    ) -> Result<(), Gone> {
         let Ok(json) = serde_json::to_string(data) else { return Err(Gone) };
         let event = Sent::default().event(name).data(json);
         self.tell(match id {
@@ -176,7 +181,9 @@ async fn follow_run(
     let mut told = None;
     loop {
         // Deleted meanwhile: there is nothing more to say than that it is over.
-        let Ok(run) = runs::find(app, id) else { return end(follower, &serde_json::json!({})).await };
+        let Ok(run) = runs::find(app, id) else {
+            return end(follower, &serde_json::json!({})).await;
+        };
         let state = run.summary.state;
         let answer = runs::answer(app, run.summary);
         if told != Some(state) {

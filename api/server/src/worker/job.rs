@@ -44,6 +44,8 @@ pub struct RunResult {
 /// [`ProtocolError`] if nobody can be told: the other side is gone, or speaks another language.
 pub fn main() -> Result<(), ProtocolError> {
     let mut output = io::stdout();
+    // When memory is short, a worker goes before the server does (proc(5)).
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     let field = Backend::ALL.map(|backend| (backend, warm_up(backend))).into();
     match sandbox::enter() {
         Ok(confinement) => {

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::process::{BirthError, Worker};
+use super::sandbox::Confinement;
 
 /// What a pool starts, and how many.
 #[derive(Clone, Debug)]
@@ -191,7 +192,10 @@ impl Keeper {
     async fn birth(&self) -> Result<Worker, BirthError> {
         let arguments: Vec<&str> = self.settings.arguments.iter().map(String::as_str).collect();
         let worker = Worker::spawn(&self.settings.program, &arguments).await?;
-        let (worker, _) = worker.ready(self.settings.patience).await?;
+        let (worker, ready) = worker.ready(self.settings.patience).await?;
+        if let Confinement::None(reason) = &ready.confinement {
+            tracing::warn!(reason, "workers are not confined");
+        }
         Ok(worker)
     }
 }
