@@ -127,7 +127,7 @@ impl Drop for Server {
             let start = log.len().saturating_sub(4000);
             eprintln!("…{}", log.get(start..).unwrap_or_default());
         } else {
-            assert!(!log.contains("panicked"), "{log}");
+            assert!(!has_panicked(&log), "{log}");
         }
     }
 }
@@ -184,6 +184,11 @@ fn collect(stderr: impl Read + Send + 'static, log: Arc<Mutex<String>>) -> JoinH
             log.push('\n');
         }
     })
+}
+
+/// Whether a server's log tells of a panic.
+pub(crate) fn has_panicked(log: &str) -> bool {
+    ["panicked at", "a handler panicked"].iter().any(|text| log.contains(text))
 }
 
 /// Asks until there is an answer.

@@ -182,22 +182,21 @@ fn who_goes_away_is_not_followed_by_anything() {
 
 #[test]
 fn a_server_that_ends_says_so_to_those_who_follow() {
-    let arguments = &["--shutdown", "2s"];
+    let arguments = &["--shutdown", "20s"];
     let server = Server::fresh_with(Options { arguments, ..Options::default() });
     let client = server.client.clone();
-    let world = spinning(&client);
-    let run = client.start(&in_simulator(&world));
-    let mut of_run = client.follow(&format!("/api/v1/runs/{run}/stream"), None).unwrap();
-    let mut of_all = client.follow("/api/v1/changes", None).unwrap();
-    of_run.until("log");
+    let mut streams = [(); 3].map(|()| client.follow("/api/v1/changes", None).unwrap());
+    let run = client.start(&in_simulator("printk"));
+    client.over(run);
     server.terminate();
-    of_run.until("shutdown");
-    of_all.until("shutdown");
+    for stream in &mut streams {
+        stream.until("shutdown");
+    }
     // They are still held when the server has ended.
     let (status, log) = server.wait();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("shutting down"), "{log}");
-    drop((of_run, of_all));
+    drop(streams);
 }
 
 #[test]
@@ -207,12 +206,17 @@ fn a_run_that_a_shutdown_ends_is_interrupted_and_can_be_restarted() {
     let server = Server::start(place.path(), options);
     let world = spinning(&server.client);
     let run = server.client.start(&in_simulator(&world));
-    server.client.until(run, &["running"]);
-    server.stop();
+    let mut stream = server.client.follow(&format!("/api/v1/runs/{run}/stream"), None).unwrap();
+    stream.until("log");
+    server.terminate();
+    stream.until("shutdown");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(1), "something was cut off: {log}");
     let server = Server::start(place.path(), options);
     let client = &server.client;
     let before = client.get(&format!("/api/v1/runs/{run}")).expect(200).json();
     assert_eq!(before["state"], "interrupted");
+    assert_eq!(before["logs"][0]["complete"], false, "{before:#}");
     let again = client.tell(&format!("/api/v1/runs/{run}/restart")).expect(202).json();
     client.until(again["id"].as_u64().unwrap(), &["running"]);
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::client::{BYTES, Client, JSON, Reply, TOML};
-use crate::server::{Options, Server};
+use crate::server::{Options, Server, eventually, has_panicked};
 use crate::subjects::{bundled, log_of, unique, world_of};
 
 /// Callers at the same time.
@@ -83,12 +83,12 @@ fn crash(server: Server, random: &mut Random, told: &Mutex<Told>) -> u64 {
             scope.spawn(move || call(&client, random, told, said));
         }
         let ended = AtomicBool::new(false);
-        crate::server::eventually("callers are answered", || {
+        eventually("callers are answered", || {
             (said.load(Ordering::Relaxed) >= count || ended.load(Ordering::Relaxed)).then_some(())
         });
         std::thread::sleep(moment);
         let log = server.kill();
-        assert!(!log.contains("panicked"), "{log}");
+        assert!(!has_panicked(&log), "{log}");
     });
     said.load(Ordering::Relaxed)
 }
@@ -161,7 +161,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let client = &server.client;
     restart_interrupted(client, &reference);
     // What waited is run.
-    crate::server::eventually("everything that waited is over", || {
+    eventually("everything that waited is over", || {
         let states = client.get("/api/v1/statistics").expect(200).json()["states"].clone();
         let waiting = |state: &str| states[state].as_u64().unwrap_or(0);
         (waiting("queued") + waiting("running") == 0).then_some(())

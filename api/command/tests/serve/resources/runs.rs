@@ -262,7 +262,7 @@ fn runs_are_found_by_what_they_are() {
     assert!(found("state=queued").is_empty());
     assert!(found("campaign=1").is_empty());
     let reason = client.over(failed)["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("exit"), "{reason}");
+    assert!(reason.contains("expected value 1"), "{reason}");
     for wrong in ["state=over", "outcome=good", "kind=walk", "campaign=x", "colour=red"] {
         client.get(&format!("/api/v1/runs?{wrong}")).expect(400);
     }

@@ -33,7 +33,7 @@ fn a_world_file_is_put_together_with_uploaded_modules() {
             (&details["source"], &details["origin"]),
             (&world.clone().into(), &"uploaded".into())
         );
-        assert_eq!(details["world_file"]["domains"][0]["module"], "printk.ko", "{details:#}");
+        assert_eq!(details["world_file"]["domain"][0]["module"], "printk.ko", "{details:#}");
         let files = details["modules"][0]["files"].as_array().unwrap();
         let file = files.iter().find(|file| file["name"] == "printk.ko").unwrap();
         assert_eq!(file["size"], bundled("printk.ko").len());
