@@ -2,9 +2,10 @@
 
 use lcd_tests::Random;
 use lcd_tests::elf::Elf;
+use serde_json::{Value, json};
 
 use crate::client::{BUNDLE, BYTES, JSON, TOML};
-use crate::subjects::{executable, world_of};
+use crate::subjects::{bundled, executable, world_of};
 
 /// A request on its way.
 pub(super) struct Drawn {
@@ -18,8 +19,8 @@ pub(super) struct Drawn {
 /// Draws requests.
 pub(super) struct Generator {
     pub(super) random: Random,
-    /// A small module, and a bundle of a small world.
-    module: Vec<u8>,
+    /// Small modules, and a bundle of a small world.
+    modules: [Vec<u8>; 3],
     bundle: Vec<u8>,
 }
 
@@ -108,7 +109,10 @@ const PIECES: &[&[u8]] = &[
 
 impl Generator {
     pub(super) fn new(seed: u64, bundle: Vec<u8>) -> Self {
-        Self { random: Random::new(seed), module: executable(&[0x0f, 0x0b]), bundle }
+        let kernel = ["printk.ko", "sorting.ko"].map(|name| bundled(name).to_vec());
+        let [first, second] = kernel;
+        let modules = [executable(&[0x0f, 0x0b]), first, second];
+        Self { random: Random::new(seed), modules, bundle }
     }
 
     /// The next request.
@@ -122,6 +126,20 @@ impl Generator {
             16..=18 => self.mutated_json(),
             _ => self.wrong_length(),
         }
+    }
+
+    /// What can be asked about something that was stored although it was changed.
+    pub(super) fn further(&mut self, stored: &Value) -> Option<Drawn> {
+        let id = stored["id"].as_str()?;
+        let module = stored["size"].is_u64();
+        if self.random.once_in(20) {
+            let what = if module { "module" } else { "world" };
+            let run = json!({ what: id, "kind": "run", "backends": ["sim"], "timeout_ms": 200 });
+            return Some(post(b"/api/v1/runs", JSON, run.to_string().as_bytes()));
+        }
+        let target = stored["href"].as_str()?;
+        let bytes = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes();
+        self.random.once_in(2).then_some(Drawn { bytes, head_only: false, alone: false })
     }
 
     /// Bytes without a sense.
@@ -176,7 +194,8 @@ impl Generator {
     }
 
     fn mutated_module(&mut self) -> Drawn {
-        let mut module = self.module.clone();
+        let at = self.random.below(self.modules.len() as u64) as usize;
+        let mut module = self.modules[at].clone();
         if self.random.once_in(4) {
             module = self.wild_executable();
         }

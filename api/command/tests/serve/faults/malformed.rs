@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::generator::{Drawn, Generator};
 use super::raw::{Answer, Raw};
 use crate::client::Client;
-use crate::server::{Options, PATIENCE, Server, has_panicked};
+use crate::server::{Options, PATIENCE, Server, eventually, has_panicked};
 use crate::subjects::{in_simulator, unique};
 
 /// Connections at the same time.
@@ -55,6 +55,7 @@ fn nothing_that_is_sent_breaks_the_server() {
     println!("{count} requests of seed {seed}: {heard:?}");
     assert!(server.is_alive());
     client.is_well();
+    until_idle(&client);
     assert_eq!(client.metric("lcd_http_panics_total"), 0.0);
     client.get("/readyz").expect(200);
     assert!(!has_panicked(&server.log()), "{}", server.log());
@@ -66,12 +67,26 @@ fn nothing_that_is_sent_breaks_the_server() {
     }
 }
 
+/// Waits until all runs are over; what was run must not have ended its worker.
+fn until_idle(client: &Client) {
+    eventually("all that was accepted is over", || {
+        let ready = client.get("/readyz").expect(200).json();
+        (ready["queued"] == 0 && ready["active"] == 0).then_some(())
+    });
+    let failed = client.get("/api/v1/runs?state=failed&limit=500").expect(200).json();
+    for run in failed["items"].as_array().expect("items") {
+        let reason = run["reason"].as_str().expect("a reason");
+        assert!(!reason.starts_with("the worker"), "{run:#}");
+    }
+    assert_eq!(client.metric("lcd_workers_died_total"), 0.0);
+}
+
 /// Sends so many requests, over as few connections as they leave open.
 fn talk(client: &Client, generator: &mut Generator, count: u64) -> Heard {
     let mut heard = Heard::default();
-    let mut connection = None;
+    let (mut connection, mut next) = (None, None);
     for _ in 0..count {
-        let drawn = generator.draw();
+        let drawn = next.take().unwrap_or_else(|| generator.draw());
         let mut raw = match connection.take() {
             Some(raw) if !drawn.alone => raw,
             _ => Raw::connect(client.authority(), PATIENCE).expect("the server accepts"),
@@ -86,6 +101,11 @@ fn talk(client: &Client, generator: &mut Generator, count: u64) -> Heard {
             continue;
         };
         judge(&drawn, &answer);
+        if answer.status == 201 {
+            let stored: Value =
+                serde_json::from_slice(&answer.body).expect("it says what it stored");
+            next = generator.further(&stored);
+        }
         if answer.status >= 400 && !answer.named {
             *heard.unnamed.entry(answer.status).or_default() += 1;
         } else {
