@@ -7,8 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::bare;
+use super::linger;
 use crate::config::Limits;
 
 /// Headers that a request may have.
@@ -65,9 +64,7 @@ pub async fn serve(
         };
         // Small answers are not held back to be sent with others; without it they just are later.
         let _ = stream.set_nodelay(true);
-        let service = routes
-            .clone()
-            .map_request(|request: axum::http::Request<Incoming>| request.map(Body::new));
+        let service = routes.clone().map_request(linger::request);
         let io = TokioIo::new(Stalling::new(stream, stall));
         let connection = http.serve_connection(io, TowerToHyperService::new(service));
         let watched = graceful.watch(connection);

@@ -70,6 +70,10 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         expect_media_type(&request, &["application/json"])?;
         let Body(bytes) = Body::from_request(request, state).await?;
+        // A list would be taken for the fields in their order, and an empty one for all defaults.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::invalid("the body must be a JSON object, not a list"));
+        }
         let read = serde_json::from_slice(&bytes);
         read.map(Self).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => Problem::invalid(error),

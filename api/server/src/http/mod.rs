@@ -18,6 +18,7 @@ mod bare;
 pub mod connection;
 pub mod extract;
 pub mod guard;
+mod linger;
 
 use crate::config::Limits;
 use crate::problem::{Kind, MEDIA_TYPE, Problem};

@@ -54,6 +54,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
         for (index, operation) in operations.into_iter().enumerate() {
             let Some(operation) = operation else { continue };
+            name(operation);
             for kind in possible(path, has_parameter, index == 1, operation) {
                 let code = kind.status.as_u16().to_string();
                 let responses = &mut operation.responses.responses;
@@ -62,6 +63,14 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         }
     }
     api
+}
+
+/// Functions of different resources have the same names; operations must not.
+fn name(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next();
+    if let (Some(tag), Some(id)) = (tag, &operation.operation_id) {
+        operation.operation_id = Some(format!("{tag}_{id}"));
+    }
 }
 
 /// The problems that an operation can meet.
