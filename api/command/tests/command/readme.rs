@@ -58,9 +58,10 @@ fn commands() -> Vec<(Vec<String>, Vec<String>)> {
     found
 }
 
-/// Whether a command measures, and would take long.
+/// Whether a command measures and would take long, is a server and does not end, or needs one.
 fn is_costly(arguments: &[String]) -> bool {
-    arguments.first().is_some_and(|command| command == "bench")
+    let costly = ["bench", "serve", "--server"];
+    arguments.first().is_some_and(|first| costly.contains(&first.as_str()))
 }
 
 #[test]
