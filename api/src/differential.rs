@@ -212,6 +212,21 @@ pub const fn alone(bundle: &Bundle) -> Schedule {
     }
 }
 
+/// Why a backend cannot follow a schedule, if it cannot: turns that end after so many instructions
+/// need a backend that counts them.
+///
+/// # Errors
+/// The reason.
+pub fn can_follow(backend: Backend, schedule: &Schedule) -> Result<(), String> {
+    match (backend, schedule) {
+        (Backend::Native, Schedule::Seeded { preempt: Some(_), .. }) => Err(String::from(
+            "turns that end after so many instructions need a backend that counts them: the \
+             simulator",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The schedule of one run of a case. `before` is the log of the backend before it.
 fn schedule_of_one(
     bundle: &Bundle,

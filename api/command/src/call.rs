@@ -8,8 +8,10 @@ use lcd::call::{self, CallResult, ResultType};
 use lcd::model::exit::End;
 use lcd::model::hex;
 
-use super::output::{Output, Spinner, Tone};
-use super::{Code, default_backend, duration};
+use super::output::{Output, Tone};
+use super::place::{Place, RunPlan};
+use super::turns::Turns;
+use super::{Code, duration};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -36,15 +38,16 @@ pub(super) struct Arguments {
 pub(super) fn main(
     arguments: &Arguments,
     modules: &Modules,
+    place: &Place<'_>,
     output: &Output,
 ) -> anyhow::Result<Code> {
     let parsed = arguments.arguments.iter().map(|text| call::argument(text));
     let parsed = parsed.collect::<Result<Vec<_>, _>>()?;
     let bundle = call::bundle(&arguments.module, &arguments.symbol, parsed, modules)?;
-    let backend = default_backend(arguments.backend, output);
-    let spinner = Spinner::new(&format!("{} on {backend}", arguments.symbol));
-    let result = call::call(&bundle, backend, arguments.returns, arguments.timeout)?;
-    drop(spinner);
+    let backend = place.backend(arguments.backend, output)?;
+    let plan = RunPlan { backend, timeout: arguments.timeout, turns: &Turns::default() };
+    let ran = place.run(&bundle, &plan, &arguments.symbol)?;
+    let result = call::result(&bundle, &ran.run.log, arguments.returns);
     if output.is_json() {
         output.json(&result)?;
     } else {

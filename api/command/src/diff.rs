@@ -13,6 +13,7 @@ use native_vmx::HostReport;
 use serde::Serialize;
 
 use super::output::{Output, Tone, table};
+use super::place::{Comparison, Place, ToCompare};
 use super::turns::Turns;
 use super::{Code, duration};
 
@@ -45,38 +46,27 @@ struct Results<'a> {
 pub(super) fn main(
     arguments: &Arguments,
     modules: &Modules,
+    place: &Place<'_>,
     output: &Output,
 ) -> anyhow::Result<Code> {
     if arguments.list {
         return list(output);
     }
-    let host = native_vmx::probe();
-    let mut field = field(&arguments.backend);
+    let host = place.hardware()?;
+    let chosen = &arguments.backend;
+    let mut field = place.backends(|backend| chosen.is_empty() || chosen.contains(backend))?;
     arguments.turns.leave_out(&mut field);
-    let schedule = arguments.turns.of_worlds();
     let names: Vec<String> = match arguments.what.as_slice() {
         [] => WORLDS.iter().map(|world| world.name.to_owned()).collect(),
         given => given.to_vec(),
     };
     let progress = progress(names.len());
-    let mut cases = Vec::new();
-    for name in &names {
-        progress.set_message(name.clone());
-        cases.push(match assemble::anything(name, modules) {
-            Ok(bundle) => match &schedule {
-                Some(schedule) => {
-                    differential::case_scheduled(&bundle, &field, arguments.timeout, schedule)
-                }
-                None => differential::case(&bundle, &field, arguments.timeout),
-            },
-            Err(error @ assemble::AssembleError::Unavailable { .. }) => {
-                differential::skipped(name, error.to_string())
-            }
-            Err(error) => return Err(error.into()),
-        });
-        progress.inc(1);
-    }
+    let comparison =
+        Comparison { field: &field, timeout: arguments.timeout, turns: &arguments.turns };
+    let worlds = names.iter().map(|name| (name.clone(), put_together(name, modules)));
+    let cases = place.compare(worlds, &comparison, &progress);
     progress.finish_and_clear();
+    let cases = cases?;
     let summary = Summary::of(&cases);
     if output.is_json() {
         output.json(&Results { schema: "lcd-diff/1", host: &host, cases: &cases, summary })?;
@@ -99,11 +89,16 @@ fn list(output: &Output) -> anyhow::Result<Code> {
     Ok(Code::Success)
 }
 
-/// The backends that are asked for, each with the reason if it cannot be used.
-fn field(chosen: &[Backend]) -> Field {
-    let wanted = |backend: &Backend| chosen.is_empty() || chosen.contains(backend);
-    let available = |backend| lcd::available(backend).map_err(|reason| reason.to_string());
-    Backend::ALL.into_iter().filter(wanted).map(|backend| (backend, available(backend))).collect()
+/// What is compared for a name. Of a bundled world that could not be built, that is said.
+fn put_together(name: &str, modules: &Modules) -> anyhow::Result<ToCompare> {
+    match assemble::anything(name, modules) {
+        Ok(bundle) => Ok(ToCompare::World(Box::new(bundle))),
+        Err(error @ assemble::AssembleError::Unavailable { .. }) => {
+            let case = differential::skipped(name, error.to_string());
+            Ok(ToCompare::Skipped(Box::new(case)))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A bar on standard error, drawn only if that is a terminal.
@@ -188,7 +183,8 @@ fn details(case: &Case, output: &Output) -> anyhow::Result<()> {
 
 /// The first divergent event under the equal ones before it.
 fn context(divergence: &Divergence, output: &Output) -> anyhow::Result<()> {
-    let start = divergence.index - divergence.context.len();
+    // It may come from elsewhere, so nothing is taken for granted.
+    let start = divergence.index.saturating_sub(divergence.context.len());
     for (i, event) in divergence.context.iter().enumerate() {
         output.print(&output.paint(Tone::Dim, &format!("  {:>6}  {}", start + i, line(event)?)))?;
     }

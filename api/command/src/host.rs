@@ -4,9 +4,10 @@ use lcd::host::HostDescription;
 
 use super::Code;
 use super::output::Output;
+use super::place::Place;
 
-pub(super) fn main(output: &Output) -> anyhow::Result<Code> {
-    let host = HostDescription::of_this_host();
+pub(super) fn main(place: &Place<'_>, output: &Output) -> anyhow::Result<Code> {
+    let host = place.host()?;
     if output.is_json() {
         output.json(&host)?;
         return Ok(Code::Success);

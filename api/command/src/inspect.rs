@@ -5,6 +5,7 @@ use lcd::inspect::ModuleReport;
 
 use super::Code;
 use super::output::{Output, Tone, table};
+use super::place::Place;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -15,10 +16,11 @@ pub(super) struct Arguments {
 pub(super) fn main(
     arguments: &Arguments,
     modules: &Modules,
+    place: &Place<'_>,
     output: &Output,
 ) -> anyhow::Result<Code> {
     let bundle = assemble::module(&arguments.module, modules)?;
-    let report = ModuleReport::of(&bundle)?;
+    let report = place.inspect(&bundle, &arguments.module)?;
     if output.is_json() {
         output.json(&report)?;
     } else {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use lcd::Backend;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use lcd::assemble::Modules;
+use lcd_server::config::Token;
 
 mod bench;
 mod call;
@@ -14,12 +15,16 @@ mod diff;
 mod host;
 mod inspect;
 mod output;
+mod place;
+mod remote;
 mod run;
 mod serve;
 mod turns;
 mod worker;
 
 use output::Output;
+use place::Place;
+use remote::{Address, Remote};
 
 /// How the command ends. The numbers are documented in `lcd --help` and do not change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +51,7 @@ Exit codes:
     1  run or call ended otherwise: a thread was killed, or its result was not 0; serve had to
        interrupt a run or an answer when it ended
     2  the command line is wrong
-   96  a world, a module or a backend could not be used
+   96  a world, a module, a backend or a server could not be used
   100  diff, or run --parallel, found a divergence";
 
 /// Lightweight Capability Domains: run unmodified x86-64 modules in small isolated domains, on
@@ -71,6 +76,14 @@ struct Common {
     /// Where module names are looked up [default: /lib/modules/$(uname -r)].
     #[arg(long, global = true, value_name = "DIR", env = "LCD_MODULES")]
     modules: Option<PathBuf>,
+    /// Do the work of run, diff, call, inspect and host on this server, which `lcd serve` started:
+    /// http://HOST:PORT.
+    #[arg(long, global = true, value_name = "URL", env = "LCD_SERVER")]
+    server: Option<Address>,
+    /// A file with a token, which callers of `lcd serve` must show, and --server is shown. Needed to
+    /// listen elsewhere than on loopback.
+    #[arg(long, global = true, value_name = "FILE", env = "LCD_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,18 +129,8 @@ fn main() -> ExitCode {
         Some(directory) => Modules::at(directory),
         None => Ok(Modules::default()),
     };
-    let result = modules.map_err(anyhow::Error::from).and_then(|modules| match command {
-        Command::Run(arguments) => run::main(&arguments, &modules, &output),
-        Command::Diff(arguments) => diff::main(&arguments, &modules, &output),
-        Command::Call(arguments) => call::main(&arguments, &modules, &output),
-        Command::Inspect(arguments) => inspect::main(&arguments, &modules, &output),
-        Command::Host => host::main(&output),
-        Command::Bench(arguments) => bench::main(&arguments, &output),
-        Command::Serve(arguments) => {
-            serve::main(&arguments, common.modules.as_ref(), common.color, &output)
-        }
-        Command::Worker => worker::main(),
-    });
+    let modules = modules.map_err(anyhow::Error::from);
+    let result = modules.and_then(|modules| obey(&common, &command, &modules, &output));
     match result {
         Ok(code) => code.into(),
         // Somebody who reads only the first lines closes the pipe; that is no failure.
@@ -139,15 +142,45 @@ fn main() -> ExitCode {
     }
 }
 
-/// The backend to use when none is named: hardware if there is some, else the simulator.
-fn default_backend(chosen: Option<Backend>, output: &Output) -> Backend {
-    chosen.unwrap_or_else(|| match lcd::available(Backend::Native) {
-        Ok(()) => Backend::Native,
-        Err(reason) => {
-            output.note(&format!("using the simulator: {reason}"));
-            Backend::Sim
+fn obey(
+    common: &Common,
+    command: &Command,
+    modules: &Modules,
+    output: &Output,
+) -> anyhow::Result<Code> {
+    match command {
+        Command::Run(arguments) => run::main(arguments, modules, &place(common, output)?, output),
+        Command::Diff(arguments) => diff::main(arguments, modules, &place(common, output)?, output),
+        Command::Call(arguments) => call::main(arguments, modules, &place(common, output)?, output),
+        Command::Inspect(arguments) => {
+            inspect::main(arguments, modules, &place(common, output)?, output)
         }
-    })
+        Command::Host => host::main(&place(common, output)?, output),
+        Command::Bench(arguments) => {
+            only_here(common, "`lcd bench` measures the machine it runs on");
+            bench::main(arguments, output)
+        }
+        Command::Serve(arguments) => {
+            only_here(common, "`lcd serve` is a server, on the machine it runs on");
+            serve::main(arguments, common, output)
+        }
+        Command::Worker => worker::main(),
+    }
+}
+
+/// Where the work is done.
+fn place<'a>(common: &Common, output: &'a Output) -> anyhow::Result<Place<'a>> {
+    let Some(server) = &common.server else { return Ok(Place::Here) };
+    let token = common.token_file.as_ref().map(|path| Token::read(path)).transpose()?;
+    Ok(Place::Server(Box::new(Remote::new(server.clone(), token, output))))
+}
+
+/// Ends the program if a server was named for what is not done on one.
+fn only_here(common: &Common, why: &str) {
+    if common.server.is_some() {
+        let text = format!("{why}: leave --server (and LCD_SERVER) out");
+        Cli::command().error(ErrorKind::ArgumentConflict, text).exit();
+    }
 }
 
 /// Reads a length of time: `10s`, `500ms`, `2m`, or seconds.
@@ -167,12 +200,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::{Cli, duration};
-    use clap::CommandFactory as _;
     use std::time::Duration;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 
     #[test]

@@ -121,6 +121,11 @@ impl Spinner {
         spinner.enable_steady_tick(std::time::Duration::from_millis(200));
         Self(spinner)
     }
+
+    /// Says what it is that takes its time.
+    pub(super) fn say(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
 }
 
 impl Drop for Spinner {

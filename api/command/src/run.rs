@@ -12,14 +12,13 @@ use lcd::model::bundle::Bundle;
 use lcd::model::compare::Verdict;
 use lcd::model::event::Log;
 use lcd::model::exit::{End, Exited};
-use lcd::model::microkernel::Schedule;
 use lcd::model::report::{DomainReport, RunReport, ThreadEnd};
-use lcd::parallel::Cancel;
 use serde::Serialize;
 
 use super::output::{Output, Spinner, Tone};
+use super::place::{Place, Ran, RunPlan};
 use super::turns::Turns;
-use super::{Code, default_backend, duration};
+use super::{Code, duration};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -51,23 +50,22 @@ struct Results<'a> {
 pub(super) fn main(
     arguments: &Arguments,
     modules: &Modules,
+    place: &Place<'_>,
     output: &Output,
 ) -> anyhow::Result<Code> {
     let bundle = assemble::anything(&arguments.what, modules)?;
-    let backend = default_backend(arguments.turns.backend(arguments.backend)?, output);
-    let spinner = Spinner::new(&format!("{} on {backend}", arguments.what));
-    let run = match arguments.turns.of_run(&bundle, backend) {
-        Schedule::Parallel => lcd::run_parallel(&bundle, arguments.timeout, &Cancel::default())?,
-        schedule => lcd::run_scheduled(&bundle, backend, arguments.timeout, schedule)?,
-    };
-    drop(spinner);
+    let turns = &arguments.turns;
+    let backend = place.backend(turns.backend(arguments.backend)?, output)?;
+    let plan = RunPlan { backend, timeout: arguments.timeout, turns };
+    let Ran { run, repeated } = place.run(&bundle, &plan, &arguments.what)?;
     if let Some(path) = &arguments.log {
         fs::write(path, run.log.to_json_lines())
             .with_context(|| format!("cannot write the log to {}", path.display()))?;
     }
-    let repeated = match arguments.turns.is_parallel() {
-        true => Some(repeat(&bundle, &run.log, arguments)?),
-        false => None,
+    let repeated = match (turns.is_parallel(), repeated) {
+        (true, Some(repeated)) => Some(comparison(&bundle)(&run.log, &repeated)),
+        (true, None) => Some(repeat(&bundle, &run.log, arguments)?),
+        (false, _) => None,
     };
     let report = RunReport::from_log(&run.log);
     let unmet = report.unmet(&bundle.world);

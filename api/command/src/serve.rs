@@ -12,7 +12,7 @@ use lcd_server::telemetry::{self, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::Output;
-use super::{Code, Color};
+use super::{Code, Color, Common};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -22,9 +22,6 @@ pub(super) struct Arguments {
     /// Where uploads, runs and logs are kept [default: $XDG_DATA_HOME/lcd, or ~/.local/share/lcd].
     #[arg(long, value_name = "DIR", env = "LCD_DATA")]
     data: Option<PathBuf>,
-    /// A file with a token that callers must show. Needed to listen elsewhere than on loopback.
-    #[arg(long, value_name = "FILE", env = "LCD_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
     /// A further name that requests may call this server by, as behind a proxy.
     #[arg(long, value_name = "NAME", env = "LCD_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
@@ -56,8 +53,7 @@ enum LogStyle {
 
 pub(super) fn main(
     arguments: &Arguments,
-    modules: Option<&PathBuf>,
-    color: Color,
+    common: &Common,
     output: &Output,
 ) -> anyhow::Result<Code> {
     if arguments.openapi {
@@ -68,7 +64,7 @@ pub(super) fn main(
         LogStyle::Text => LogFormat::Text,
         LogStyle::Json => LogFormat::Json,
     };
-    let colors = match color {
+    let colors = match common.color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
@@ -77,7 +73,7 @@ pub(super) fn main(
         }
     };
     telemetry::log_to_stderr(format, colors, &arguments.log).map_err(anyhow::Error::msg)?;
-    let config = configuration(arguments, modules)?;
+    let config = configuration(arguments, common)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -89,12 +85,12 @@ pub(super) fn main(
 }
 
 /// Flags and the environment, then the file, then defaults.
-fn configuration(arguments: &Arguments, modules: Option<&PathBuf>) -> anyhow::Result<Config> {
+fn configuration(arguments: &Arguments, common: &Common) -> anyhow::Result<Config> {
     let file = match &arguments.config {
         Some(path) => ConfigFile::read(path)?,
         None => ConfigFile::default(),
     };
-    let token_file = arguments.token_file.as_ref().or(file.token_file.as_ref());
+    let token_file = common.token_file.as_ref().or(file.token_file.as_ref());
     let mut limits = file.limits;
     limits.workers = arguments.workers.unwrap_or(limits.workers);
     let allow_hosts = match arguments.allow_host.as_slice() {
@@ -111,7 +107,7 @@ fn configuration(arguments: &Arguments, modules: Option<&PathBuf>) -> anyhow::Re
         token: token_file.map(|path| Token::read(path)).transpose()?,
         allow_hosts,
         worker_program: std::env::current_exe().context("cannot find this program's file")?,
-        modules: modules.cloned().or(file.modules),
+        modules: common.modules.clone().or(file.modules),
         shutdown: arguments.shutdown.or(shutdown).unwrap_or(Duration::from_secs(10)),
         limits,
     })

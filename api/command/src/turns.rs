@@ -2,11 +2,12 @@
 
 use anyhow::bail;
 use lcd::Backend;
-use lcd::differential::{Field, alone};
+use lcd::differential::{Field, alone, can_follow};
 use lcd::model::bundle::Bundle;
 use lcd::model::microkernel::Schedule;
+use lcd_server::request;
 
-#[derive(clap::Args)]
+#[derive(Clone, Copy, Default, clap::Args)]
 pub(super) struct Turns {
     /// Run all threads at the same time on hardware, then repeat the order of their exits in the
     /// simulator and compare.
@@ -39,8 +40,14 @@ impl Turns {
                 "--parallel runs on hardware, and --backend sim asks for the simulator: leave one \
                  of them out"
             ),
-            (Some(Backend::Sim), Some(Backend::Native)) => bail!("--preempt: {UNCOUNTED}"),
-            _ => Ok(needed.or(chosen)),
+            (_, chosen) => {
+                let backend = needed.or(chosen);
+                let asked = self.of_worlds().zip(chosen);
+                if let Some(Err(reason)) = asked.map(|(s, backend)| can_follow(backend, &s)) {
+                    bail!("--preempt: {reason}");
+                }
+                Ok(backend)
+            }
         }
     }
 
@@ -64,13 +71,17 @@ impl Turns {
 
     /// Leaves out of a comparison what cannot do it.
     pub(super) fn leave_out(&self, field: &mut Field) {
+        let Some(schedule) = self.of_worlds() else { return };
         for (backend, available) in field {
-            if self.preempt.is_some() && *backend == Backend::Native {
-                *available = Err(UNCOUNTED.into());
+            if let Err(reason) = can_follow(*backend, &schedule) {
+                *available = Err(reason);
             }
         }
     }
-}
 
-const UNCOUNTED: &str =
-    "turns that end after so many instructions need a backend that counts them: the simulator";
+    /// The same, as a server takes it.
+    pub(super) fn request(&self) -> Option<request::Turns> {
+        let Self { parallel, seed, preempt } = *self;
+        self.of_worlds().map(|_| request::Turns { parallel, seed, preempt })
+    }
+}

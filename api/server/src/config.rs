@@ -232,6 +232,11 @@ impl Token {
         }
     }
 
+    /// The value of the `Authorization` header that shows it.
+    pub fn authorization(&self) -> String {
+        format!("Bearer {}", String::from_utf8_lossy(&self.0))
+    }
+
     /// Whether `shown` is this token, in a time that does not depend on where they differ.
     pub fn matches(&self, shown: &[u8]) -> bool {
         use subtle::ConstantTimeEq as _;

@@ -68,7 +68,7 @@ impl From<Doing> for RunKind {
 pub struct CallRequest {
     /// The function: an export, or any other function of the module. The module's `init_module` is
     /// called before it, if it has one.
-    #[schema(example = "crc16", max_length = 256)]
+    #[schema(example = "crc16", min_length = 1, max_length = 256)]
     pub function: String,
     /// Its arguments: integers, `{"text": "…"}`, `{"hex": "…"}` and `{"buffer": bytes}`.
     #[serde(default)]
@@ -136,7 +136,7 @@ pub struct RunRequest {
     /// On which backends. A run takes one, by default `native` if it is available; a comparison all
     /// of them by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_items = 2)]
+    #[schema(min_items = 1, max_items = 2)]
     pub backends: Option<Vec<BackendName>>,
     /// Give each backend up after so many milliseconds. By default as the world says; in any case
     /// as the server's limits say.

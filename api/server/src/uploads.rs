@@ -130,11 +130,11 @@ pub(crate) fn assemble(
     Ok(Upload { bundle, source: Some(text.to_owned()) })
 }
 
+/// Finds a file by its name.
+type Find<'a> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, Problem> + 'a;
+
 /// Puts a world and its modules together.
-fn find_modules(
-    world: World,
-    find: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, Problem>,
-) -> Result<Bundle, Problem> {
+fn find_modules(world: World, find: &mut Find<'_>) -> Result<Bundle, Problem> {
     let mut failed = None;
     let bundle = assemble::world_of(world, &mut |file| {
         Ok(find(file).unwrap_or_else(|problem| {

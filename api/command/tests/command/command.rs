@@ -46,7 +46,10 @@ pub(crate) fn lcd(arguments: &[&str]) -> Done {
 #[track_caller]
 pub(crate) fn lcd_with(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcd"));
-    command.args(arguments).env_remove("NO_COLOR").envs(environment.iter().copied());
+    for variable in ["NO_COLOR", "LCD_SERVER", "LCD_TOKEN_FILE"] {
+        command.env_remove(variable);
+    }
+    command.args(arguments).envs(environment.iter().copied());
     let Output { status, stdout, stderr } = command.output().expect("it starts");
     let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
     let code = status.code().unwrap_or_else(|| panic!("{arguments:?}: ended by a signal"));

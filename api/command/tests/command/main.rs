@@ -8,6 +8,8 @@ mod diff;
 mod executables;
 mod host_and_inspect;
 mod readme;
+mod remote;
 mod run;
+mod server;
 mod server_guide;
 mod turns;

@@ -94,11 +94,14 @@ impl Engine {
     fn job(&self, request: &RunRequest, bundle: &Bundle) -> Job {
         let allowed = self.0.limits.run_milliseconds;
         let own = bundle.world.limits.milliseconds;
-        let timeout = request.timeout_ms.unwrap_or(own).min(allowed);
+        // Without one, the world's own limit holds, which the simulator counts in instructions: so
+        // it comes to the same here as elsewhere, however slow this machine is.
+        let asked = request.timeout_ms.or((own > allowed).then_some(allowed));
+        let asked = asked.map(|asked| asked.min(allowed));
         Job {
             action: request.action(bundle, self.field()),
-            timeout_ms: Some(timeout),
-            cpu_seconds: Some(self.processor_seconds(timeout)),
+            timeout_ms: asked,
+            cpu_seconds: Some(self.processor_seconds(asked.unwrap_or(allowed))),
             memory_bytes: Some(self.0.limits.run_memory_bytes),
         }
     }

@@ -65,8 +65,8 @@ fn path(field: &str) -> &str {
 fn side(event: Option<&Event>, field: &str) -> String {
     let Some(event) = event else { return "no event".into() };
     let json = serde_json::to_value(event).unwrap_or_default();
-    let keys = field.split(['.', '[', ']']).filter(|key| !key.is_empty());
-    let found = keys.fold(Some(&json), |value, key| match value? {
+    let mut keys = field.split(['.', '[', ']']).filter(|key| !key.is_empty());
+    let found = keys.try_fold(&json, |value, key| match value {
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),
         other => other.get(key),
     });

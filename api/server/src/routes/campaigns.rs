@@ -28,9 +28,11 @@ pub(super) struct CampaignRequest {
     /// Worlds: bundled ones' names, uploaded ones' ids or names. By default all bundled ones that
     /// are available.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1)]
     pub worlds: Option<Vec<String>>,
     /// On which backends. By default all.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 2)]
     pub backends: Option<Vec<BackendName>>,
     /// Give each run up after so many milliseconds. By default as its world says.
     #[serde(skip_serializing_if = "Option::is_none")]

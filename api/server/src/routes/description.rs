@@ -57,9 +57,8 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
             name(operation);
             for kind in possible(path, has_parameter, index == 1, operation) {
                 let code = kind.status.as_u16().to_string();
-                if !operation.responses.responses.contains_key(&code) {
-                    operation.responses.responses.insert(code, RefOr::T(response(kind)));
-                }
+                let responses = &mut operation.responses.responses;
+                responses.entry(code).or_insert_with(|| RefOr::T(response(kind)));
             }
         }
     }

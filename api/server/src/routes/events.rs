@@ -203,7 +203,7 @@ impl<'a> Filter<'a> {
         let word = event.kind.word();
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&word))
             && self.domain.is_none_or(|domain| event.domain.0 == domain)
-            && self.thread.is_none_or(|thread| event.thread.is_some_and(|t| t.0 as u32 == thread))
+            && self.thread.is_none_or(|thread| event.thread.is_some_and(|t| t.0 == thread))
     }
 }
 

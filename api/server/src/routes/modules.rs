@@ -50,7 +50,12 @@ pub(super) struct ModuleDetails {
 pub(super) struct UploadQuery {
     /// Its file's name, by which worlds and other modules name it. Compressed files (`.xz`, `.zst`,
     /// `.gz`) are unpacked.
-    #[param(example = "crc16.ko", max_length = 128)]
+    #[param(
+        example = "crc16.ko",
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]*$"
+    )]
     pub name: String,
 }
 

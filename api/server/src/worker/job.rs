@@ -113,9 +113,12 @@ fn work<W: Write>(
             serde_json::to_value(RunResult { report, unmet, went_well })
         }
         Action::Compare { backends, schedule } => {
-            let asked = backends.iter().map(|backend| (*backend, available(*backend, field)));
             let schedule = schedule.as_ref();
-            let field = asked.collect();
+            let usable = |backend| {
+                schedule.map_or(Ok(()), |schedule| differential::can_follow(backend, schedule))?;
+                available(backend, field)
+            };
+            let field = backends.iter().map(|&backend| (backend, usable(backend))).collect();
             let case = differential::case_observed(&bundle, &field, timeout, schedule, reporter);
             serde_json::to_value(case)
         }
@@ -131,6 +134,7 @@ fn run<W: Write>(
     field: &Field,
     reporter: &mut Reporter<'_, W>,
 ) -> Result<RunReport, String> {
+    differential::can_follow(backend, schedule)?;
     available(backend, field)?;
     let run = lcd::run_observed(bundle, backend, timeout, schedule.clone(), reporter);
     let run = run.map_err(|error| error.to_string())?;
