@@ -213,7 +213,7 @@ impl Client {
 
     /// Follows something; another answer than a stream is one, too.
     #[track_caller]
-    pub(crate) fn follow(&self, path: &str, last: Option<&str>) -> Result<Stream, Reply> {
+    pub(crate) fn follow(&self, path: &str, last: Option<&str>) -> Result<Stream, Box<Reply>> {
         let mut request = Request::builder().uri(format!("{}{path}", self.address));
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -231,7 +231,7 @@ impl Client {
         }
         reply.body = body.into_with_config().read_to_vec().expect("a body");
         conformance::check("GET", path, &reply);
-        Err(reply)
+        Err(Box::new(reply))
     }
 
     /// A number that the server counts, all labels together; 0 if there is none.

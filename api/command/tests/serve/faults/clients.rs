@@ -25,7 +25,7 @@ fn rest(stream: &mut TcpStream) -> String {
 
 #[test]
 fn a_request_that_comes_byte_by_byte_is_given_up() {
-    let limits = "request-milliseconds = 500";
+    let limits = "request-milliseconds = 1500";
     let server = Server::fresh_with(Options { limits, ..Options::default() });
     let start = Instant::now();
     let mut streams: Vec<_> = (0..20).map(|_| connect(&server)).collect();
@@ -51,7 +51,7 @@ fn a_request_that_comes_byte_by_byte_is_given_up() {
 
 #[test]
 fn a_body_that_pauses_is_given_up_with_a_reason() {
-    let limits = "request-milliseconds = 500";
+    let limits = "request-milliseconds = 1500";
     let server = Server::fresh_with(Options { limits, ..Options::default() });
     let mut stream = connect(&server);
     let head = format!(
@@ -76,7 +76,7 @@ fn a_body_that_pauses_is_given_up_with_a_reason() {
 
 #[test]
 fn a_client_who_does_not_read_is_cut_off_and_keeps_nobody_waiting() {
-    let limits = "stall-milliseconds = 1000\nstreams = 1";
+    let limits = "stall-milliseconds = 3000\nstreams = 1";
     let server = Server::fresh_with(Options { limits, ..Options::default() });
     let client = &server.client;
     // More than what the operating system keeps for a connection.
@@ -104,7 +104,7 @@ fn a_client_who_does_not_read_is_cut_off_and_keeps_nobody_waiting() {
 
 #[test]
 fn connections_that_say_nothing_are_given_up() {
-    let limits = "request-milliseconds = 500\nconnections = 4";
+    let limits = "request-milliseconds = 1500\nconnections = 4";
     let server = Server::fresh_with(Options { limits, ..Options::default() });
     let mut silent: Vec<_> = (0..4).map(|_| connect(&server)).collect();
     // This one waits until one of those is closed.

@@ -2,7 +2,7 @@
 //!
 //! `LCD_CRASHES` says how often it is killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,22 +13,35 @@ use ureq::http::Method;
 
 use crate::client::{BYTES, Client, JSON, Reply, TOML};
 use crate::server::{Options, Server, eventually, has_panicked};
-use crate::subjects::{bundled, log_of, unique, world_of};
+use crate::subjects::{log_of, unique, world_of};
 
 /// Callers at the same time.
 const CALLERS: u64 = 3;
 const WORLD: &str = "revoke";
 
-/// What callers were told, over all rounds.
-#[derive(Default)]
+/// What callers were told.
+#[derive(Clone, Default)]
 struct Told {
     modules: BTreeMap<String, Vec<u8>>,
     worlds: Vec<String>,
     runs: Vec<u64>,
     campaigns: Vec<u64>,
     /// Runs that were seen finished.
-    finished: Vec<u64>,
-    deleted: Vec<u64>,
+    finished: BTreeSet<u64>,
+    /// Runs that they asked to be deleted, whatever they were told then.
+    deleted: BTreeSet<u64>,
+}
+
+impl Told {
+    /// What was told later.
+    fn add(&mut self, later: Self) {
+        self.modules.extend(later.modules);
+        self.worlds.extend(later.worlds);
+        self.runs.extend(later.runs);
+        self.campaigns.extend(later.campaigns);
+        self.finished.extend(later.finished);
+        self.deleted.extend(later.deleted);
+    }
 }
 
 /// Does everything there is to do, until the server is gone.
@@ -63,9 +76,9 @@ fn call(client: &Client, mut random: Random, told: &Mutex<Told>, said: &AtomicU6
         for run in reply.json()["items"].as_array().expect("items") {
             let id = run["id"].as_u64().expect("a number");
             if id % 5 != 0 {
-                told().finished.push(id);
-            } else if told().runs.contains(&id) {
-                told().deleted.push(id);
+                told().finished.insert(id);
+            } else {
+                told().deleted.insert(id);
                 ask(Method::DELETE, &format!("/api/v1/runs/{id}"), "", &[])?;
             }
         }
@@ -149,14 +162,16 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let mut random = Random::new(std::process::id().into());
     let place = tempfile::tempdir().expect("a temporary directory");
     let reference = log_of(WORLD);
-    assert!(!bundled("printk.ko").is_empty());
-    let told = Mutex::new(Told::default());
-    let mut said = 0;
+    let (mut all, mut said) = (Told::default(), 0);
     let mut server = Server::start(place.path(), Options::default());
     for _ in 0..rounds {
+        let told = Mutex::new(Told::default());
         said += crash(server, &mut random, &told);
         server = Server::start(place.path(), Options::default());
-        check(&server.client, &told.lock().expect("nobody panicked"), &reference);
+        let told = told.into_inner().expect("nobody panicked");
+        all.deleted.extend(&told.deleted);
+        check(&server.client, &Told { deleted: all.deleted.clone(), ..told.clone() }, &reference);
+        all.add(told);
     }
     let client = &server.client;
     restart_interrupted(client, &reference);
@@ -166,14 +181,13 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         let waiting = |state: &str| states[state].as_u64().unwrap_or(0);
         (waiting("queued") + waiting("running") == 0).then_some(())
     });
-    let told = told.into_inner().expect("nobody panicked");
-    check(client, &told, &reference);
+    check(client, &all, &reference);
     let states = client.get("/api/v1/statistics").expect(200).json()["states"].clone();
     assert_eq!(states["failed"], Value::Null, "{states}");
     println!(
         "{rounds} kills, {said} answers, {} modules, {} runs; {states}",
-        told.modules.len(),
-        told.runs.len()
+        all.modules.len(),
+        all.runs.len()
     );
     assert!(said > rounds);
 }

@@ -9,6 +9,9 @@ use crate::client::Client;
 use crate::server::{Options, Server, data};
 use crate::subjects::{in_simulator, log_of, unique};
 
+/// What is done to a file's bytes from one of them on.
+type Spoil = dyn Fn(&mut Vec<u8>, usize);
+
 /// All that can be read, but for what the server says of itself.
 fn everything(client: &Client) -> Vec<Value> {
     let paths = [
@@ -45,7 +48,7 @@ fn a_spoilt_database_is_made_anew_and_nothing_is_lost() {
     let database = data(place.path()).join("results.sqlite");
     let garbage = |bytes: &mut Vec<u8>, from: usize| bytes[from..].fill(0xa5);
     // A page in the middle and all after it, the first page, all but its beginning, nothing left.
-    let spoils: [(usize, &dyn Fn(&mut Vec<u8>, usize)); 4] = [
+    let spoils: [(usize, &Spoil); 4] = [
         (8192, &garbage),
         (0, &garbage),
         (4096, &|bytes, from| bytes.truncate(from)),

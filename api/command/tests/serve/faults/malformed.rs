@@ -15,7 +15,7 @@ use crate::server::{Options, PATIENCE, Server, eventually, has_panicked};
 use crate::subjects::{in_simulator, unique};
 
 /// Connections at the same time.
-const THREADS: u64 = 4;
+const THREADS: u64 = 16;
 
 /// What was answered, by status; and apart from that how often the connection was closed without an
 /// answer, and how often what was said did not come as far as to the routes.
@@ -33,7 +33,7 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn nothing_that_is_sent_breaks_the_server() {
     // Bodies that never come are given up soon; no campaign can begin.
-    let limits = "request-milliseconds = 150\ncampaign-runs = 1\nmodule-bytes = 100000\nworld-bytes = 100000\n\
+    let limits = "uploads = 64\nrequest-milliseconds = 1000\ncampaign-runs = 1\nmodule-bytes = 100000\nworld-bytes = 100000\n\
                   run-milliseconds = 1000\nqueue = 100000";
     let mut server = Server::fresh_with(Options { limits, ..Options::default() });
     let client = server.client.clone();

@@ -1,5 +1,6 @@
 //! Every resource from its beginning to its end.
 
+mod all_worlds;
 mod campaigns;
 mod modules;
 mod runs;
