@@ -34,7 +34,8 @@ fn every<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
 #[test]
 fn the_committed_description_is_the_one_that_is_served() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
-    let now = serde_json::to_string_pretty(&lcd_server::openapi()).expect("it is plain data") + "\n";
+    let now =
+        serde_json::to_string_pretty(&lcd_server::openapi()).expect("it is plain data") + "\n";
     if std::env::var_os("LCD_BLESS").is_some() {
         std::fs::write(&path, &now).expect("it can be written");
     }
@@ -58,7 +59,8 @@ fn every_operation_says_what_it_does() {
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&description) {
         let place = format!("{method} {path}");
-        let text = |field: &str| operation[field].as_str().is_some_and(|text| !text.trim().is_empty());
+        let text =
+            |field: &str| operation[field].as_str().is_some_and(|text| !text.trim().is_empty());
         assert!(text("summary") || text("description"), "{place} says nothing");
         let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{place} has no id"));
         assert!(ids.insert(id), "{place}: {id} is another's id, too");
@@ -67,7 +69,10 @@ fn every_operation_says_what_it_does() {
         let responses = operation["responses"].as_object().expect("responses");
         assert!(responses.keys().any(|status| status.starts_with('2')), "{place} never works");
         for (status, response) in responses {
-            assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{place}: {status}");
+            assert!(
+                !response["description"].as_str().unwrap_or_default().is_empty(),
+                "{place}: {status}"
+            );
         }
     }
     assert!(ids.len() > 30, "{} operations", ids.len());
