@@ -15,7 +15,7 @@ for tool in wrk curl; do
     command -v "$tool" >/dev/null || { echo "$tool is missing (apt-get install $tool)"; exit 1; }
 done
 cargo build --quiet --release --locked
-cargo build --quiet --release --locked -p lcd-server --example bare
+cargo build --quiet --release --locked -p lcd-load
 export LOAD_DIR="$PWD/tests/load"
 place="$(mktemp -d)"
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$place"' EXIT
@@ -23,7 +23,7 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$place"' EXIT
 "$target/release/lcd" serve --listen 127.0.0.1:0 --data "$place/data" --log warn \
     >"$place/serve.out" 2>"$place/serve.log" &
 server=$!
-"$target/release/examples/bare" >"$place/bare.out" &
+"$target/release/lcd-load" >"$place/bare.out" &
 url() { for _ in $(seq 100); do grep -o 'http://[0-9.:]*' "$1" | head -1 && return; sleep 0.1; done; }
 sleep 1
 api="$(url "$place/serve.out")"; bare="$(url "$place/bare.out")"
@@ -44,16 +44,16 @@ follow() { # streams, one after the other, each from the start of a run to its e
         curl -sN --max-time 20 "$api/api/v1/runs/$((RANDOM % 2 + 1))/stream" >/dev/null || echo broken
     done
 }
-for _ in $(seq 20); do follow & done >"$place/streams"
-wrk -t2 -c120 -d"${seconds}s" --latency -s "$LOAD_DIR/reads.lua" "$api" >"$place/reads" &
-wrk -t1 -c30 -d"${seconds}s" -s "$LOAD_DIR/uploads.lua" "$api" >"$place/uploads" &
-wrk -t1 -c30 -d"${seconds}s" -s "$LOAD_DIR/runs.lua" "$api" >"$place/runs" &
-wrk -t2 -c120 -d"${seconds}s" --latency -s "$LOAD_DIR/common.lua" "$bare" >"$place/bare" &
-load=$!
+clients=()
+for _ in $(seq 20); do follow >>"$place/streams" & clients+=($!); done
+wrk -t2 -c120 -d"${seconds}s" --latency -s "$LOAD_DIR/reads.lua" "$api" >"$place/reads" & clients+=($!)
+wrk -t1 -c30 -d"${seconds}s" -s "$LOAD_DIR/uploads.lua" "$api" >"$place/uploads" & clients+=($!)
+wrk -t1 -c30 -d"${seconds}s" -s "$LOAD_DIR/runs.lua" "$api" >"$place/runs" & clients+=($!)
+wrk -t2 -c120 -d"${seconds}s" --latency -s "$LOAD_DIR/common.lua" "$bare" >"$place/bare" & clients+=($!)
 sleep $((seconds / 3)); early="$(memory)"
 sleep $((seconds / 3)); middle="$(memory)"
-wait $load; late="$(memory)"
-wait $(jobs -p | grep -v -e "^$server$" -e "^$(pgrep -f examples/bare | head -1)$") 2>/dev/null || true
+wait "${clients[@]}" || true
+late="$(memory)"
 
 begin=$(date +%s%N); kill -TERM $server
 code=0; wait $server || code=$?

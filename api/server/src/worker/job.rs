@@ -46,6 +46,8 @@ pub fn main() -> Result<(), ProtocolError> {
     let mut output = io::stdout();
     // When memory is short, a worker goes before the server does (proc(5)).
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    // And when processors are, requests come before runs.
+    let _ = rustix::process::setpriority_process(None, 10);
     let field = Backend::ALL.map(|backend| (backend, warm_up(backend))).into();
     match sandbox::enter() {
         Ok(confinement) => {

@@ -1,6 +1,6 @@
 //! A server with nothing in it: what the load test measures answers against.
 //!
-//! `cargo run --release -p lcd-server --example bare` prints where it listens.
+//! `cargo run --release -p lcd-load` prints where it listens.
 
 use axum::Router;
 use axum::routing::get;
