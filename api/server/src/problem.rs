@@ -187,7 +187,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// The body is written by [`crate::http::finish_problem`], which knows the request's id.
+    /// The body is written by [`crate::http::surround`], which knows the request's id.
     fn into_response(self) -> Response {
         let mut response = self.kind.status.into_response();
         if let Some(seconds) = self.retry_after {

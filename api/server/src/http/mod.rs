@@ -193,3 +193,52 @@ fn panicked(payload: Box<dyn Any + Send>) -> Response {
     metrics::counter!("lcd_http_panics_total").increment(1);
     Problem::new(Kind::INTERNAL, "the server met a bug while it answered").into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{answer_within, surround};
+    use crate::config::Limits;
+    use crate::http::guard::Guard;
+    use crate::problem::ProblemDetails;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::extract::Request;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::{get, post};
+    use http_body_util::BodyExt as _;
+    use std::time::Duration;
+    use tower::ServiceExt as _;
+
+    async fn ask(path: &str) -> (u16, ProblemDetails, String) {
+        let routes = Router::new()
+            .route("/panic", get(|| async { panic!("on purpose") as &'static str }))
+            .route("/never", get(|| async { std::future::pending::<&'static str>().await }))
+            .route("/post", post(|| async { "ok" }))
+            .layer(from_fn_with_state(Duration::from_millis(20), answer_within));
+        let guard = Guard::new("127.0.0.1:1".parse().unwrap(), &[], None);
+        let routes = surround(routes, guard, &Limits::default());
+        let request = Request::builder().uri(path).header("host", "localhost");
+        let answer = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap(), id)
+    }
+
+    #[tokio::test]
+    async fn panics_delays_and_what_no_handler_sees_are_problems() {
+        for (path, status, kind) in [
+            ("/panic", 500, "/problems/internal"),
+            ("/never", 504, "/problems/timeout"),
+            ("/post", 405, "/problems/method-not-allowed"),
+            ("/nowhere", 404, "/problems/not-found"),
+        ] {
+            let (code, problem, id) = ask(path).await;
+            assert_eq!((code, problem.status, problem.r#type.as_str()), (status, status, kind));
+            assert_eq!(problem.instance, Some(format!("urn:request:{id}")));
+            // What a panic says is for the log.
+            assert!(!problem.detail.contains("on purpose") && !problem.advice.is_empty());
+        }
+    }
+}
