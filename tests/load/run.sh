@@ -38,10 +38,16 @@ find target* "$target" -name 'printk.ko' -print -quit 2>/dev/null | head -1 | xa
 [ -s "$LOAD_MODULE" ] || { echo "no module to upload: printk.ko is not below $target"; exit 1; }
 
 memory() { curl -sf "$api/metrics" | sed -n 's/^process_resident_memory_bytes //p'; }
-follow() { # streams, one after the other, each from the start of a run to its end
-    local end=$((SECONDS + seconds))
+follow() { # starts a run, follows it live to its end, and once more from its beginning
+    local end=$((SECONDS + seconds)) run
     while [ $SECONDS -lt $end ]; do
-        curl -sN --max-time 20 "$api/api/v1/runs/$((RANDOM % 2 + 1))/stream" >/dev/null || echo broken
+        run="$(curl -s -H 'Content-Type: application/json' "$api/api/v1/runs" \
+            -d '{"world":"revoke","kind":"run","backends":["sim"]}' | grep -o '"href":"[^"]*"' | cut -d'"' -f4)"
+        # Refused with 429: as many wait as may.
+        [ -n "$run" ] || { sleep 1; continue; }
+        for _ in 1 2; do
+            curl -sN --max-time $((seconds + 20)) "$api$run/stream" | grep -q '^event: end' || echo broken
+        done
     done
 }
 clients=()
