@@ -34,7 +34,7 @@ for world in printk revoke; do
 done
 until curl -sf "$api/api/v1/runs/2" | grep -q '"state":"finished"'; do sleep 0.1; done
 export LOAD_MODULE="$place/load.ko"
-find target* "$target" -name 'printk.ko' -print -quit 2>/dev/null | head -1 | xargs -I{} cp {} "$LOAD_MODULE"
+cp "$(find "$target" -name printk.ko -print -quit)" "$LOAD_MODULE" || true
 [ -s "$LOAD_MODULE" ] || { echo "no module to upload: printk.ko is not below $target"; exit 1; }
 
 memory() { curl -sf "$api/metrics" | sed -n 's/^process_resident_memory_bytes //p'; }
