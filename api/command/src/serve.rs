@@ -128,6 +128,9 @@ async fn serve(config: Config, output: &Output) -> anyhow::Result<bool> {
     for line in server.recovery.lines() {
         tracing::warn!("{line}");
     }
+    // Before anybody knows that there is something to end.
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let address = server.address()?;
     if output.is_json() {
         output.json(&serde_json::json!({ "listening": format!("http://{address}") }))?;
@@ -135,8 +138,6 @@ async fn serve(config: Config, output: &Output) -> anyhow::Result<bool> {
         output.print(&format!("listening on http://{address}, data in {}", data.display()))?;
         output.print(&format!("documentation: http://{address}/docs"))?;
     }
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let shutdown = async move {
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -13,11 +13,14 @@ use crate::problem::{Kind, Problem};
 use crate::request::{Doing, RunRequest};
 use crate::uploads;
 use crate::worker::job::RunResult;
-use crate::worker::process::{Limits, Outcome};
+use crate::worker::process::{Limits, Outcome, Worker};
 use crate::worker::protocol::{Answer, Job};
 
 /// How long a full disk is left alone.
 const FULL_PAUSE: Duration = Duration::from_secs(2);
+
+/// Workers that a run may use up before it has begun.
+const ATTEMPTS: usize = 3;
 
 /// What a run came to, before it is stored.
 struct Ended {
@@ -71,12 +74,40 @@ impl Engine {
         let job = self.job(&request, &bundle);
         let limits = self.process_limits(&job);
         let encoded = bundle.encode();
-        let outcome = worker.run(&job, &encoded, &mut recorder, &active.cancel, limits).await;
-        if let Outcome::Died(_) = outcome {
-            metrics::counter!("lcd_workers_died_total").increment(1);
-        }
+        let outcome = self.work(worker, &job, &encoded, &mut recorder, limits).await;
         let ended = judge(request.kind, outcome, active);
         self.store_end(summary, recorder, ended).await
+    }
+
+    /// Has a worker do a job. One that dies before the job has begun, perhaps because somebody killed
+    /// it while it waited, is replaced by another.
+    async fn work(
+        &self,
+        mut worker: Worker,
+        job: &Job,
+        bundle: &[u8],
+        recorder: &mut Recorder,
+        limits: Limits,
+    ) -> Outcome {
+        let cancel = recorder.active.cancel.clone();
+        let mut attempts = 1;
+        loop {
+            let outcome = worker.run(job, bundle, recorder, &cancel, limits).await;
+            let Outcome::Died(death) = outcome else { return outcome };
+            metrics::counter!("lcd_workers_died_total").increment(1);
+            if recorder.has_begun() || attempts == ATTEMPTS {
+                return Outcome::Died(death);
+            }
+            tracing::warn!(run = recorder.run, %death, "before the run began: once more");
+            attempts += 1;
+            worker = tokio::select! {
+                () = cancel.cancelled() => return Outcome::Cancelled,
+                next = self.0.pool.take() => match next {
+                    Ok(next) => next,
+                    Err(_) => return Outcome::Died(death),
+                },
+            };
+        }
     }
 
     /// The request of a run, and its world.
@@ -254,6 +285,11 @@ struct Recorder {
 impl Recorder {
     const fn new(engine: Engine, run: u64, active: Active) -> Self {
         Self { engine, run, active, spools: Vec::new() }
+    }
+
+    /// Whether there is anything to be told of the run.
+    const fn has_begun(&self) -> bool {
+        !self.spools.is_empty()
     }
 
     fn record(&mut self, answer: Answer) -> Result<(), String> {
