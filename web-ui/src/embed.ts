@@ -1,0 +1,4 @@
+import { mount } from "svelte";
+import Embed from "./app/Embed.svelte";
+
+mount(Embed, { target: document.getElementById("app")! });

@@ -1,0 +1,18 @@
+// JSON whose integers may have 64 bits. JavaScript's own parser rounds those that need more than 53.
+
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+const MARK = "\u0000";
+
+/** Parses JSON; an integer that a number cannot hold becomes a bigint. */
+export function parse(text: string): unknown {
+  let marked = false;
+  const safe = text.replace(TOKENS, (token) => {
+    if (token.startsWith('"') || Number.isSafeInteger(Number(token))) return token;
+    marked = true;
+    return `"\\u0000${token}"`;
+  });
+  if (!marked) return JSON.parse(text);
+  return JSON.parse(safe, (_, value: unknown) =>
+    typeof value === "string" && value.startsWith(MARK) ? BigInt(value.slice(1)) : value,
+  );
+}

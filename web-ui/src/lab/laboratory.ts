@@ -1,0 +1,77 @@
+// The laboratory as the rest of the page sees it: one run that can be moved through, and what is
+// being looked at. `session.svelte.ts` implements it over a worker.
+
+import type { Advanced, Hex, Plant, Position, Request, State, Stops, Stopped } from "./protocol";
+
+/** Where an open run came from, as far as it is needed to open it again. */
+export type Source =
+  | { kind: "world"; name: string }
+  | { kind: "module"; name: string }
+  | { kind: "lesson"; name: string }
+  | { kind: "edited"; name: string }
+  | { kind: "log"; name: string };
+
+export interface Opening {
+  title: string;
+  source: Source;
+  /** The bundle's bytes. */
+  bundle: Uint8Array;
+  /** Texts by module file, to show beside instructions. */
+  sources?: { file: string; name: string; text: string }[];
+  schedule?: unknown;
+  /** A recorded log, whose order of exits is followed. */
+  recorded?: string;
+  plants?: Plant[];
+}
+
+/** What the views are about; each follows a change by another. */
+export interface Focus {
+  domain: number;
+  thread?: number;
+  /** Guest-virtual, in the domain. */
+  address?: Hex;
+  /** An event of the log, by its number. */
+  event?: number;
+  /** A capability, by its domain's slot. */
+  slot?: number;
+}
+
+export type StepKind = "instruction" | "hypercall" | "event";
+
+/** A line of the log. `text` is the JSON as it is in the file. */
+export interface LogLine {
+  number: number;
+  text: string;
+  /** Parsed; integers that a number cannot hold are bigints. */
+  event: { domain: number; thread?: number; event: string; [field: string]: unknown };
+}
+
+export interface Laboratory {
+  /** What is open; nothing before the first `open`. */
+  readonly opening: Opening | undefined;
+  readonly state: State | undefined;
+  /** The furthest moment that has been seen. */
+  readonly furthest: { position: Position; events: number } | undefined;
+  /** Goes on by itself. */
+  readonly running: boolean;
+  /** Why it stands still. */
+  readonly stopped: Stopped | undefined;
+  /** What went wrong last, for people. */
+  readonly problem: string | undefined;
+  focus: Focus;
+  stops: Stops;
+  open(opening: Opening): Promise<void>;
+  step(kind: StepKind): Promise<void>;
+  /** The moment before the last instruction, hypercall or event. */
+  back(kind: StepKind): Promise<void>;
+  run(): Promise<void>;
+  pause(): void;
+  /** To a moment, forward or back; or to where the log has so many events. */
+  goTo(moment: Position | { events: number } | "start" | "end"): Promise<Advanced | undefined>;
+  /** Asks about the present moment. */
+  ask<Answer>(request: Request): Promise<Answer>;
+  /** Events of the log up to the present moment. */
+  events(from: number, limit: number): Promise<LogLine[]>;
+  /** The whole log as the command writes it: of the run as far as it has come. */
+  log(): Promise<Uint8Array>;
+}

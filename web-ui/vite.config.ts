@@ -1,0 +1,17 @@
+import { defineConfig } from "vite";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+
+// Relative addresses, so that the same files work under any path, and without a server of ours.
+export default defineConfig({
+  base: "./",
+  plugins: [svelte()],
+  build: {
+    target: "es2023",
+    sourcemap: false,
+    // Nothing is put into the page itself: its policy allows no inline scripts and styles.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: { index: "index.html", embed: "embed.html" } },
+  },
+  worker: { format: "es" },
+});

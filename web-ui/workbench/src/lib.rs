@@ -1,0 +1,1 @@
+//! What the page needs beside the simulator.
