@@ -1,3 +1,5 @@
+import "./app/theme.css";
+import "./app/base.css";
 import { mount } from "svelte";
 import Embed from "./app/Embed.svelte";
 
