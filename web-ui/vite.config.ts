@@ -1,10 +1,12 @@
 import { defineConfig } from "vite";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { offline } from "./vite/offline.ts";
+import { policy } from "./vite/policy.ts";
 
 // Relative addresses, so that the same files work under any path, and without a server of ours.
 export default defineConfig({
   base: "./",
-  plugins: [svelte()],
+  plugins: [svelte(), policy(), offline()],
   build: {
     target: "es2023",
     // `light-dark()` is understood by all of these.
