@@ -1,0 +1,157 @@
+import { describe, expect, it } from "vitest";
+import type { StepKind } from "../laboratory";
+import type { Position } from "../protocol";
+import { Checkpoints, compare } from "./checkpoints";
+import { Fake, type Script } from "./fake";
+import { PAGE } from "./memory";
+import { type Pace, Timeline } from "./timeline";
+
+const SCRIPT: Script = { every: 7, events: 3, idle: 2, end: 3000 };
+const free: Pace = { paused: () => false, rest: async () => {}, progress: () => {} };
+
+function begun(script = SCRIPT, limit?: number) {
+  const machine = new Fake(script);
+  const line = new Timeline(machine, limit);
+  line.boot({});
+  return { machine, line };
+}
+
+/** Every moment at which a step of the kind ends. */
+async function moments(kind: StepKind, script = SCRIPT): Promise<Position[]> {
+  const { line } = begun(script);
+  const all = [line.state.position];
+  for (;;) {
+    const { state } = await line.step(kind, undefined, free);
+    if (compare(state.position, all.at(-1)!) === 0) return all;
+    all.push(state.position);
+  }
+}
+
+describe("stepping", () => {
+  for (const kind of ["instruction", "hypercall", "event"] as const) {
+    it(`back by ${kind} is the reverse of forward`, async () => {
+      const script = { ...SCRIPT, end: 200 };
+      const all = await moments(kind, script);
+      const { line } = begun(script);
+      await line.goTo("end", free);
+      // The end of the run is where a step ends in any case, and nothing may have happened there.
+      const expected = all.filter((moment) => compare(moment, line.state.position) < 0);
+      const seen: Position[] = [];
+      while (compare(line.state.position, { retired: 0, steps: 0 }) > 0) {
+        const { stopped, state } = await line.back(kind, free);
+        expect(stopped).toBe("goal");
+        seen.unshift(state.position);
+      }
+      expect(seen).toEqual(expected);
+    });
+  }
+
+  it("at the start there is nothing before", async () => {
+    const { line } = begun();
+    expect((await line.back("event", free)).state.position).toEqual({ retired: 0, steps: 0 });
+  });
+});
+
+describe("going there and back", () => {
+  it("finds everything as it was", async () => {
+    const { machine, line } = begun();
+    await line.goTo({ retired: 1234, steps: 0 }, free);
+    const there = machine.ask("digest");
+    await line.goTo("end", free);
+    const end = machine.ask("digest");
+    await line.goTo({ retired: 1234, steps: 0 }, free);
+    expect(machine.ask("digest")).toBe(there);
+    await line.goTo("start", free);
+    expect(line.state.events).toBe(3);
+    await line.goTo("end", free);
+    expect(machine.ask("digest")).toBe(end);
+  });
+
+  it("goes to the first moment with so many events", async () => {
+    const { line } = begun();
+    await line.goTo("end", free);
+    for (const events of [300, 4, 3, 0, 900]) {
+      const { state } = await line.goTo({ events }, free);
+      expect(state.events).toBe(events <= 3 ? 3 : 3 + 3 * Math.ceil((events - 3) / 3));
+    }
+  });
+
+  it("knows the furthest moment", async () => {
+    const { line } = begun();
+    await line.goTo({ retired: 500, steps: 0 }, free);
+    await line.goTo("start", free);
+    expect(line.furthest.position.retired).toBe(500);
+  });
+
+  it("leaves a moment near, so that further steps back are short", async () => {
+    const { machine, line } = begun({ every: 1000, events: 1, idle: 0, end: 1_000_000 });
+    await line.goTo("end", free);
+    await line.back("instruction", free);
+    machine.done = 0;
+    for (let i = 0; i < 10; i++) await line.back("instruction", free);
+    expect(machine.done).toBeLessThan(10 * 82_000);
+  });
+});
+
+describe("running", () => {
+  it("ends at a stop, and stops are not armed on the way to a moment", async () => {
+    const { line } = begun();
+    const stops = { hypercalls: ["yield"] };
+    const run = await line.forward("end", stops, free);
+    expect(run.stopped).toMatchObject({ hypercall: { name: "yield" } });
+    expect((await line.goTo({ retired: 100, steps: 0 }, free)).stopped).toBe("goal");
+  });
+
+  it("can be paused", async () => {
+    const { line } = begun({ ...SCRIPT, end: 1e9 });
+    let slices = 0;
+    const pace: Pace = { ...free, paused: () => ++slices > 3 };
+    expect((await line.forward("end", undefined, pace)).stopped).toBe("budget");
+    expect(line.state.over).toBe(false);
+  });
+
+  it("is back at the last kept moment after a breakdown", async () => {
+    const { machine, line } = begun({ ...SCRIPT, breaks: 2000 });
+    await line.goTo({ retired: 1500, steps: 0 }, free);
+    await expect(line.goTo("end", free)).rejects.toThrow(/it broke.*after instruction 1500/s);
+    expect(line.state.position.retired).toBeLessThanOrEqual(1500);
+    expect(machine.ask("state")).toEqual(line.state);
+    expect((await line.goTo({ retired: 1600, steps: 0 }, free)).state.position.retired).toBe(1600);
+  });
+});
+
+describe("kept moments", () => {
+  it("stay within their limit, the first among them, closer together near the present", () => {
+    const machine = new Fake({ ...SCRIPT, end: 1e9 });
+    const state = machine.ask({ boot: {} }) as ReturnType<Fake["ask"]> & { position: Position };
+    const limit = 100 * PAGE;
+    const kept = new Checkpoints(limit);
+    let saved = machine.save();
+    for (let i = 0; i < 400; i++) {
+      kept.add({ state: machine.ask("state") as never, saved });
+      machine.ask({ advance: { goal: { single: 1000 }, budget: 1e9 } });
+      saved = machine.save(saved);
+      expect(kept.bytes).toBeLessThanOrEqual(limit);
+    }
+    expect(kept.first!.state.position).toEqual(state.position);
+    const at = kept.positions().map(({ retired }) => retired);
+    const gaps = at.slice(1).map((retired, i) => retired - at[i]!);
+    const third = Math.floor(gaps.length / 3);
+    const sum = (list: number[]) => list.reduce((a, b) => a + b, 0);
+    expect(sum(gaps.slice(-third))).toBeLessThan(sum(gaps.slice(0, third)) / 3);
+  });
+
+  it("give their memory back", () => {
+    const machine = new Fake(SCRIPT);
+    machine.ask({ boot: {} });
+    const kept = new Checkpoints(Infinity, 2);
+    let saved = machine.save();
+    for (let i = 0; i < 20; i++) {
+      kept.add({ state: machine.ask("state") as never, saved });
+      machine.ask({ advance: { goal: { single: 100 }, budget: 1e9 } });
+      saved = machine.save(saved);
+    }
+    expect(kept.count).toBe(2);
+    expect(kept.bytes).toBeLessThanOrEqual(8 * PAGE);
+  });
+});

@@ -1,0 +1,159 @@
+// The simulator, away from the page's own thread.
+
+import { serve } from "../../rpc";
+import type { StepKind } from "../laboratory";
+import type { Advanced, Position, Request, State, Stops } from "../protocol";
+import { type Mark, Marks } from "./marks";
+import { Simulator } from "./simulator";
+import { type Boot, type Pace, type Target, Timeline } from "./timeline";
+
+export interface Reach {
+  position: Position;
+  events: number;
+}
+
+/** Where a movement ended. */
+export interface Moved extends Advanced {
+  furthest: Reach;
+}
+
+/** Told while a run goes on. */
+export interface Told {
+  progress: { state: State; furthest: Reach };
+}
+
+/** Milliseconds between two reports: a frame. */
+const FRAME = 16;
+/** Lines of the log that are read at once. */
+const LINES = 4096;
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+let timeline: Timeline | undefined;
+let simulator: Simulator | undefined;
+const marks = new Marks();
+
+/** Goes up when whatever is under way shall end. */
+let epoch = 0;
+let running = false;
+let busy: Promise<unknown> = Promise.resolve();
+
+/** One after the other. */
+function inTurn<T>(work: () => T | Promise<T>): Promise<T> {
+  const result = busy.then(work);
+  busy = result.catch(() => undefined);
+  return result;
+}
+
+const door = new MessageChannel();
+let opened: (() => void) | undefined;
+door.port1.onmessage = () => opened?.();
+
+/** Until messages that have come are handled. */
+const rest = (): Promise<void> =>
+  new Promise((done) => {
+    opened = done;
+    door.port2.postMessage(undefined);
+  });
+
+function pace(report: boolean): Pace {
+  const begun = epoch;
+  let last = performance.now();
+  return {
+    paused: () => epoch !== begun,
+    rest,
+    progress(state) {
+      const now = performance.now();
+      if (!report || now - last < FRAME) return;
+      last = now;
+      tell({ progress: { state, furthest: reach() } } satisfies Told);
+    },
+  };
+}
+
+function here(): Timeline {
+  if (!timeline) throw new Error("nothing is open");
+  return timeline;
+}
+
+function reach(): Reach {
+  const { position, events } = here().furthest;
+  return { position, events };
+}
+
+async function move(go: (timeline: Timeline, pace: Pace) => Promise<Advanced>, report = false): Promise<Moved> {
+  const along = pace(report);
+  return inTurn(async () => {
+    running = report;
+    try {
+      return { ...(await go(here(), along)), furthest: reach() };
+    } finally {
+      running = false;
+    }
+  });
+}
+
+/** Between two slices of a run anything can be asked; on the way to a moment it has to wait. */
+const ask = <T>(question: () => T): T | Promise<T> => (running ? question() : inTurn(question));
+
+const handlers = {
+  async open(wasm: string, bundle: Uint8Array, boot: Boot): Promise<Moved> {
+    epoch++;
+    return inTurn(async () => {
+      timeline = undefined;
+      marks.clear();
+      compiled ??= load(wasm);
+      try {
+        simulator = new Simulator(await compiled);
+      } catch (error) {
+        compiled = undefined;
+        throw error;
+      }
+      simulator.open(bundle);
+      const started = new Timeline(simulator);
+      started.boot(boot);
+      timeline = started;
+      return { state: started.state, stopped: "goal", furthest: reach() };
+    });
+  },
+  step: (kind: StepKind, stops: Stops): Promise<Moved> => move((line, along) => line.step(kind, stops, along)),
+  back: (kind: StepKind): Promise<Moved> => move((line, along) => line.back(kind, along)),
+  run: (stops: Stops): Promise<Moved> => move((line, along) => line.forward("end", stops, along), true),
+  goTo: (target: Target): Promise<Moved> => move((line, along) => line.goTo(target, along), target === "end"),
+  pause(): void {
+    epoch++;
+  },
+  ask: (request: Request): unknown => ask(() => (here(), simulator!.ask(request))),
+  lines: (from: number, limit: number): string[] | Promise<string[]> => ask(() => here().lines(from, limit)),
+  /** Marks of the log as far as the present, in so many parts of `events`. */
+  marks: (parts: number, events: number): Mark[] | Promise<Mark[]> =>
+    ask(() => {
+      const line = here();
+      const until = performance.now() + FRAME / 2;
+      while (marks.known < line.state.events && performance.now() < until) {
+        marks.add(line.lines(marks.known, LINES));
+      }
+      return marks.parts(parts, events);
+    }),
+  /** The log of the run as far as it has come, as the command writes it. */
+  log: (): Promise<Uint8Array> =>
+    inTurn(async () => {
+      const line = here();
+      const present = line.state.position;
+      const along = pace(false);
+      const { position } = line.furthest;
+      await line.goTo(position, along);
+      const parts = [JSON.stringify(simulator!.ask("header"))];
+      for (let from = 0; from < line.state.events; from += LINES) parts.push(...line.lines(from, LINES));
+      await line.goTo(present, along);
+      return new TextEncoder().encode(`${parts.join("\n")}\n`);
+    }),
+};
+
+async function load(url: string): Promise<WebAssembly.Module> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`the simulator (${url}) could not be fetched: ${response.status}`);
+  return WebAssembly.compileStreaming(response);
+}
+
+export type Handlers = typeof handlers;
+const tell = serve(handlers);
