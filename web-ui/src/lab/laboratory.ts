@@ -1,7 +1,8 @@
 // The laboratory as the rest of the page sees it: one run that can be moved through, and what is
 // being looked at. `session.svelte.ts` implements it over a worker.
 
-import type { Advanced, Hex, Plant, Position, Request, State, Stops, Stopped } from "./protocol";
+import type { Mark } from "./machine/marks";
+import type { Advanced, Hex, Plant, Position, Program, Request, State, Stops, Stopped } from "./protocol";
 
 /** Where an open run came from, as far as it is needed to open it again. */
 export type Source =
@@ -50,19 +51,27 @@ export interface Laboratory {
   /** What is open; nothing before the first `open`. */
   readonly opening: Opening | undefined;
   readonly state: State | undefined;
+  /** The state at the stop before this one: views mark what changed since. */
+  readonly before: State | undefined;
   /** The furthest moment that has been seen. */
   readonly furthest: { position: Position; events: number } | undefined;
   /** Goes on by itself. */
   readonly running: boolean;
+  /** On the way to a moment, or opening. */
+  readonly busy: boolean;
   /** Why it stands still. */
   readonly stopped: Stopped | undefined;
   /** What went wrong last, for people. */
   readonly problem: string | undefined;
   focus: Focus;
+  /** With each step the focus goes to whoever's turn it is. */
+  follow: boolean;
   stops: Stops;
+  /** Opens something else. Rejects if it cannot be started; nothing is open then. */
   open(opening: Opening): Promise<void>;
+  /** Whatever goes wrong in a movement is in `problem`, and the movement ends. */
   step(kind: StepKind): Promise<void>;
-  /** The moment before the last instruction, hypercall or event. */
+  /** To the latest moment before this one at which such a step ends, or to the start. */
   back(kind: StepKind): Promise<void>;
   run(): Promise<void>;
   pause(): void;
@@ -70,6 +79,10 @@ export interface Laboratory {
   goTo(moment: Position | { events: number } | "start" | "end"): Promise<Advanced | undefined>;
   /** Asks about the present moment. */
   ask<Answer>(request: Request): Promise<Answer>;
+  /** What is loaded in a domain. Asked about once. */
+  program(domain: number): Promise<Program>;
+  /** The log up to the furthest moment in so many equal parts: the most important mark in each. */
+  marks(parts: number): Promise<Mark[]>;
   /** Events of the log up to the present moment. */
   events(from: number, limit: number): Promise<LogLine[]>;
   /** The whole log as the command writes it: of the run as far as it has come. */
