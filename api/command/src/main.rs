@@ -19,6 +19,7 @@ mod place;
 mod remote;
 mod run;
 mod serve;
+mod site;
 mod turns;
 mod worker;
 
@@ -117,6 +118,9 @@ enum Command {
     Bench(bench::Arguments),
     /// Serve all this over HTTP.
     Serve(serve::Arguments),
+    /// Write the page into a directory, for a server of static files: the laboratory without an lcd
+    /// server.
+    Site(site::Arguments),
     /// Do one job of a server, locked in.
     #[command(hide = true)]
     Worker,
@@ -163,6 +167,10 @@ fn obey(
         Command::Serve(arguments) => {
             only_here(common, "`lcd serve` is a server, on the machine it runs on");
             serve::main(arguments, common, output)
+        }
+        Command::Site(arguments) => {
+            only_here(common, "`lcd site` writes files, on the machine it runs on");
+            site::main(arguments, output)
         }
         Command::Worker => worker::main(),
     }

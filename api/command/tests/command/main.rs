@@ -12,4 +12,5 @@ mod remote;
 mod run;
 mod server;
 mod server_guide;
+mod site;
 mod turns;

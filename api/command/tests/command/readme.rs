@@ -60,7 +60,7 @@ fn commands() -> Vec<(Vec<String>, Vec<String>)> {
 
 /// Whether a command measures and would take long, is a server and does not end, or needs one.
 fn is_costly(arguments: &[String]) -> bool {
-    let costly = ["bench", "serve", "--server"];
+    let costly = ["bench", "serve", "site", "--server"];
     arguments.first().is_some_and(|first| costly.contains(&first.as_str()))
 }
 
