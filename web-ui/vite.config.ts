@@ -1,4 +1,4 @@
-import { defineConfig } from "vite";
+import { configDefaults, defineConfig } from "vitest/config";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { offline } from "./vite/offline.ts";
 import { policy } from "./vite/policy.ts";
@@ -18,4 +18,6 @@ export default defineConfig({
     rollupOptions: { input: { index: "index.html", embed: "embed.html" } },
   },
   worker: { format: "es" },
+  // Those in a browser have their own configuration and are started by test.sh.
+  test: { exclude: [...configDefaults.exclude, "tests/browser/**"], passWithNoTests: true },
 });
