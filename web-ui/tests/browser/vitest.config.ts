@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: [process.env.LCD_BENCH ? "*.bench.ts" : process.env.LCD_BLESS ? "pictures.test.ts" : "*.test.ts"],
+    cache: false,
     globalSetup: ["fixture/setup.ts"],
     fileParallelism: false,
     testTimeout: 60_000,
