@@ -1,12 +1,13 @@
 import { configDefaults, defineConfig } from "vitest/config";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { lessons } from "./vite/lessons.ts";
 import { offline } from "./vite/offline.ts";
 import { policy } from "./vite/policy.ts";
 
 // Relative addresses, so that the same files work under any path, and without a server of ours.
 export default defineConfig({
   base: "./",
-  plugins: [svelte(), policy(), offline()],
+  plugins: [lessons(), svelte(), policy(), offline()],
   build: {
     target: "es2023",
     // `light-dark()` is understood by all of these.
