@@ -3,7 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "smol-toml";
-import type { Find, Lesson, Page, Pattern, PlannedPlant, Question, Task } from "../src/lessons/lesson.ts";
+import type { Plant } from "../src/lab/protocol.ts";
+import type { Find, Lesson, Page, Pattern, Question, Task } from "../src/lessons/lesson.ts";
 import { Table } from "./fields.ts";
 import { readText } from "./text.ts";
 
@@ -42,6 +43,7 @@ export function readLesson(directory: string): LessonFiles {
       checks,
       world: read(top.text("world", "world.toml")),
       sources: top.texts("sources").map((file) => ({ name: file, text: read(file) })),
+      listings: top.texts("listings").map((file) => ({ name: file, text: read(file) })),
       modules: top.texts("modules"),
       recorded: top.maybeText("recorded"),
       plants: top.tables("plant", plant),
@@ -136,10 +138,10 @@ function question(table: Table): Question {
   };
 }
 
-function plant(table: Table): PlannedPlant {
+function plant(table: Table): Plant {
   return {
-    domain: table.integer("domain", 0),
-    at: table.text("at"),
+    domain: table.integer("domain"),
+    address: table.text("address"),
     register: table.text("register"),
     xor: table.text("xor"),
   };

@@ -1,6 +1,6 @@
 // What a lesson is, once `vite/lessons.ts` has read it (docs/lessons.md describes the files).
 
-import type { Hex } from "../lab/protocol";
+import type { Plant } from "../lab/protocol";
 import type { Text } from "../permalink";
 
 /** What the list of lessons shows. */
@@ -22,22 +22,16 @@ export interface Lesson extends Summary {
   world: string;
   /** Assembly: `child.asm` becomes `child.ko`. */
   sources: Text[];
+  /** Assembly that modules were made from elsewhere: to look at. */
+  listings: Text[];
   /** Modules that are there as bytes. */
   modules: { name: string; url: string }[];
   /** A log that was recorded elsewhere. */
   recorded?: { name: string; url: string };
   /** Faults that are built into the machine on purpose. */
-  plants: PlannedPlant[];
+  plants: Plant[];
   /** The views that matter, the most important one first. */
   views: string[];
-}
-
-/** A `Plant`, but where in the program: at a label, and perhaps some bytes after it. */
-export interface PlannedPlant {
-  domain: number;
-  at: string | Hex;
-  register: string;
-  xor: Hex;
 }
 
 /** One step of a lesson: text with the tasks where they belong. */
