@@ -6,6 +6,10 @@
 //!
 //! - `fentry`, `retpoline`, `stack-protector`: as kernels with those options do;
 //! - `executable 0x400000`: not a module but an executable `name.elf` at that address.
+//!
+//! What C becomes has tables of source lines, which nothing loads. Paths in them are relative to
+//! this directory, so that the same compiler makes the same bytes wherever the directory is. What
+//! Rust becomes has none: its core library would bring those of its own, twenty times the program.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +25,12 @@ use c_compiler::run;
 const COMMON: &[&str] = &[
     "-std=gnu11",
     "-O2",
-    "-g0",
+    // Only what says which line an instruction is from.
+    "-g1",
+    "-gdwarf-5",
+    "-gstrict-dwarf",
+    "-gno-record-gcc-switches",
+    "-gz=none",
     "-ffreestanding",
     "-mgeneral-regs-only",
     "-mno-red-zone",
@@ -60,6 +69,7 @@ fn main() {
         let to = out.join(name);
         fs::create_dir_all(&to).expect("OUT_DIR can be written");
         let mut files = String::new();
+        let mut sources = String::new();
         let mut unavailable = None;
         for source in sorted(&directory) {
             let built = match source.extension().and_then(|e| e.to_str()) {
@@ -67,27 +77,33 @@ fn main() {
                 Some("rs") => build_rust(&source, &to),
                 _ => continue,
             };
+            item(&mut sources, &source, "include_str");
             match built {
-                Ok(file) => writeln!(
-                    files,
-                    "        ({:?}, include_bytes!({:?})),",
-                    file.file_name().expect("it has one"),
-                    file
-                )
-                .expect("a string takes it"),
+                Ok(file) => item(&mut files, &file, "include_bytes"),
                 Err(reason) => unavailable = Some(reason),
             }
         }
         writeln!(
             list,
             "    BundledWorld {{\n        name: {name:?},\n        toml: include_str!({:?}),\n        \
-             files: &[\n{files}        ],\n        unavailable: {unavailable:?},\n    }},",
+             files: &[\n{files}        ],\n        sources: &[\n{sources}        ],\n        \
+             unavailable: {unavailable:?},\n    }},",
             directory.join("world.toml"),
         )
         .expect("a string takes it");
     }
+    list.push_str("];\npub(crate) static HEADERS: &[(&str, &str)] = &[\n");
+    for included in sorted(&root.join("include")) {
+        item(&mut list, &included, "include_str");
+    }
     list.push_str("];\n");
     fs::write(out.join("worlds.rs"), list).expect("OUT_DIR can be written");
+}
+
+/// Adds a file to a list: its name, and a macro that gives what is in it.
+fn item(list: &mut String, file: &Path, include: &str) {
+    let name = file.file_name().expect("it has one");
+    writeln!(list, "        ({name:?}, {include}!({file:?})),").expect("a string takes it");
 }
 
 fn sorted(directory: &Path) -> Vec<PathBuf> {
@@ -152,8 +168,14 @@ impl CCompiler {
 
     fn compile(&self, source: &Path, object: &Path, flags: &[&str]) {
         let file = |path: &Path| path.display().to_string();
+        // Where variables are is of no use without their names, and most of the tables.
+        let tracking = "-fno-var-tracking";
+        let tracking = c_compiler::accepts(&self.path, tracking).then_some(tracking);
         run(Command::new(&self.path)
+            // It is in the tables, too.
+            .current_dir(&self.root)
             .args(COMMON)
+            .args(tracking)
             .args(flags)
             .args(c_compiler::own_headers(&self.path))
             .args(["-I", &file(&self.header), "-I", &file(&self.root.join("include"))])

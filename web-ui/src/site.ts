@@ -5,7 +5,7 @@ export interface BundledWorld {
   about: string;
   /** Modules, as the world file names them. */
   files: string[];
-  /** The text that they were compiled from, for showing beside instructions. */
+  /** What they were compiled from, for showing beside instructions; beside the modules. */
   sources: string[];
   /** Why it cannot be run, if it cannot. */
   unavailable?: string;
@@ -15,6 +15,8 @@ export interface Site {
   version: string;
   /** Whether an lcd server answers under `api/v1`. */
   server: boolean;
+  /** What the worlds' sources include, under `lcd/include/`; older copies of the page have none. */
+  headers?: string[];
   worlds: BundledWorld[];
 }
 

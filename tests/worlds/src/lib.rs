@@ -13,6 +13,9 @@ pub struct BundledWorld {
     pub toml: &'static str,
     /// The files that the world file names, with their bytes.
     pub files: &'static [(&'static str, &'static [u8])],
+    /// What the files were compiled from: names and texts. The files' tables of lines, if
+    /// they have some, name these.
+    pub sources: &'static [(&'static str, &'static str)],
     /// Why the files are incomplete, if they are: what was missing when this was built.
     pub unavailable: Option<&'static str>,
 }
@@ -24,3 +27,6 @@ mod generated {
 
 /// All of them, sorted by name.
 pub static WORLDS: &[BundledWorld] = generated::WORLDS;
+
+/// What the sources of several worlds include, beside liblcd's headers.
+pub static HEADERS: &[(&str, &str)] = generated::HEADERS;

@@ -70,3 +70,34 @@ fn worlds_are_sorted_and_explained() {
     }
     assert!(WORLDS.len() >= 24);
 }
+
+/// The text of a section, without its relocations.
+fn section<'a>(elf: &ElfFile64<'a, object::Endianness>, name: &str) -> &'a [u8] {
+    elf.section_by_name(name).map_or(&[], |section| section.data().expect("it is inside"))
+}
+
+#[test]
+fn modules_of_c_know_their_lines_and_nothing_of_where_they_were_compiled() {
+    for world in WORLDS {
+        for (file, bytes) in world.files {
+            let elf = ElfFile64::<object::Endianness>::parse(*bytes).expect("it is ELF");
+            let stem = file.rsplit_once('.').expect("an extension").0;
+            let (source, _) = world
+                .sources
+                .iter()
+                .find(|(name, _)| name.rsplit_once('.').is_some_and(|(name, _)| name == stem))
+                .unwrap_or_else(|| panic!("{}: nothing became {file}", world.name));
+            let contains = |text: &[u8], part: &str| {
+                text.windows(part.len()).any(|window| window == part.as_bytes())
+            };
+            if !source.ends_with(".rs") {
+                let names = section(&elf, ".debug_line_str");
+                let path = format!("./worlds/{}/{source}", world.name);
+                assert!(!section(&elf, ".debug_line").is_empty(), "{}/{file}", world.name);
+                assert!(contains(names, &path), "{}/{file} does not name {path}", world.name);
+            }
+            let here = env!("CARGO_MANIFEST_DIR");
+            assert!(!contains(bytes, here), "{}/{file} names {here}", world.name);
+        }
+    }
+}

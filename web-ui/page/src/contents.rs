@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bundled_worlds::{BundledWorld, WORLDS};
+use bundled_worlds::{BundledWorld, HEADERS, WORLDS};
 use serde::Serialize;
 use shared_model::world::World;
 
@@ -17,6 +17,8 @@ struct Site {
     version: &'static str,
     /// Whether there is an API to talk to.
     server: bool,
+    /// What the worlds' sources include.
+    headers: Vec<&'static str>,
     worlds: Vec<Entry>,
 }
 
@@ -37,7 +39,7 @@ impl Entry {
             // Tests see to it that every bundled world can be read.
             about: World::parse(world.toml).map_or(String::new(), |world| world.about),
             files: world.files.iter().map(|(name, _)| *name).collect(),
-            sources: Vec::new(),
+            sources: world.sources.iter().map(|(name, _)| *name).collect(),
             unavailable: world.unavailable,
         }
     }
@@ -46,8 +48,15 @@ impl Entry {
 /// The text of [`SITE`].
 pub(crate) fn site(server: bool) -> Vec<u8> {
     let worlds = WORLDS.iter().map(Entry::of).collect();
-    let site = Site { version: env!("CARGO_PKG_VERSION"), server, worlds };
+    let headers = headers().map(|(name, _)| name).collect();
+    let site = Site { version: env!("CARGO_PKG_VERSION"), server, headers, worlds };
     serde_json::to_vec(&site).expect("it is plain data")
+}
+
+/// The headers that worlds are compiled with, liblcd's among them.
+fn headers() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let own = [("lcd.h", liblcd::HEADER)];
+    own.into_iter().chain(liblcd::HEADERS.iter().copied()).chain(HEADERS.iter().copied())
 }
 
 /// All other files.
@@ -59,9 +68,12 @@ pub(crate) fn files() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
     ];
     let worlds = WORLDS.iter().flat_map(|world| {
         let text = ("world.toml", world.toml.as_bytes());
-        let files = world.files.iter().copied().chain([text]);
+        let sources = world.sources.iter().map(|(name, text)| (*name, text.as_bytes()));
+        let files = world.files.iter().copied().chain(sources).chain([text]);
         files.map(|(name, bytes)| (format!("lcd/worlds/{}/{name}", world.name), bytes))
     });
     let machines = machines.into_iter().map(|(path, bytes)| (path.to_owned(), bytes));
-    machines.chain(worlds).map(|(path, bytes)| (path, Cow::Borrowed(bytes)))
+    let headers = headers();
+    let headers = headers.map(|(name, text)| (format!("lcd/include/{name}"), text.as_bytes()));
+    machines.chain(headers).chain(worlds).map(|(path, bytes)| (path, Cow::Borrowed(bytes)))
 }

@@ -100,6 +100,12 @@ fn whatever_the_list_of_worlds_names_is_there() {
         let site: Value =
             serde_json::from_slice(&page.get("lcd/site.json").unwrap().bytes).unwrap();
         assert_eq!((&site["server"], &site["version"]), (&server.into(), &"0.1.0".into()));
+        let headers = site["headers"].as_array().unwrap();
+        assert!(headers.contains(&"lcd.h".into()) && headers.contains(&"module.h".into()));
+        for header in headers {
+            let path = format!("lcd/include/{}", header.as_str().unwrap());
+            assert!(page.get(&path).is_some(), "{path}");
+        }
         let worlds = site["worlds"].as_array().unwrap();
         assert_eq!(worlds.len(), bundled_worlds::WORLDS.len());
         for world in worlds {
@@ -107,6 +113,7 @@ fn whatever_the_list_of_worlds_names_is_there() {
             assert!(!world["about"].as_str().unwrap().is_empty(), "{name}");
             let files = world["files"].as_array().unwrap();
             let sources = world["sources"].as_array().unwrap();
+            assert_eq!(sources.is_empty(), files.is_empty(), "{name}");
             let names = files.iter().chain(sources).map(|file| file.as_str().unwrap());
             for file in names.chain(["world.toml"]) {
                 assert!(page.get(&format!("lcd/worlds/{name}/{file}")).is_some(), "{name}/{file}");

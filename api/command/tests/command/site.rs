@@ -53,7 +53,10 @@ fn a_site_is_written_whole_and_replaced() {
     fs::write(&list, names.to_string()).unwrap();
     fs::write(site.join("index.html"), "damaged").unwrap();
     let text = lcd(&["site", name]).expect(SUCCESS).stdout;
-    assert!(text.contains(" files, ") && text.contains("removed: assets/old-12345678.js\n"), "{text}");
+    assert!(
+        text.contains(" files, ") && text.contains("removed: assets/old-12345678.js\n"),
+        "{text}"
+    );
     let mut expected = files;
     expected.push("CNAME".into());
     expected.sort();
