@@ -206,10 +206,7 @@ pub fn comparison(bundle: &Bundle) -> fn(&Log, &Log) -> Verdict {
 /// How a world is run one thread at a time. In one that is meant to run in parallel, a thread may
 /// wait for another by looking at memory again and again, so nobody has the processor for long.
 pub const fn alone(bundle: &Bundle) -> Schedule {
-    match bundle.world.schedule.parallel {
-        true => Schedule::Seeded { seed: 0, preempt: Some(10_000) },
-        false => Schedule::Cooperative,
-    }
+    Schedule::alone(&bundle.world)
 }
 
 /// Why a backend cannot follow a schedule, if it cannot: turns that end after so many instructions

@@ -285,6 +285,31 @@ pub enum Status {
     Cancelled = -125,
 }
 
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Waiting,
+        Self::Ok,
+        Self::NotPermitted,
+        Self::NotFound,
+        Self::WouldBlock,
+        Self::NoMemory,
+        Self::Busy,
+        Self::Exists,
+        Self::Invalid,
+        Self::PeerDied,
+        Self::NoSystemCall,
+        Self::BadState,
+        Self::TimedOut,
+        Self::Cancelled,
+    ];
+
+    /// The status with this number.
+    pub fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|&status| status as i64 == number)
+    }
+}
+
 macro_rules! hypercalls {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal, [$($argument:literal),*];)*) => {
         /// The hypercalls. Numbers below 32 come from the original system's table, and so does
@@ -479,6 +504,22 @@ hypercalls! {
     /// Adds an entry to the boot information of a domain that is configured and does not run: the
     /// name, of `length` bytes in the buffer, of one of its slots. It replaces what had the name.
     BootName = 67, "boot_name", ["domain", "slot", "length"];
+}
+
+impl Hypercall {
+    /// The numbers of the arguments that name slots of the caller's domain.
+    pub fn own_slots(self) -> impl Iterator<Item = usize> {
+        // Where it grants to, a slot is another domain's.
+        let grants = matches!(self, Self::CapGrant | Self::MemoryGrantAndMap);
+        let is_slot = move |name: &str| match name {
+            "to" => !grants,
+            "slot" | "from" | "under" | "domain" | "endpoint" | "notification" | "ports"
+            | "interrupt" => true,
+            _ => false,
+        };
+        let names = self.arguments().iter().enumerate();
+        names.filter(move |(_, name)| is_slot(name)).map(|(argument, _)| argument)
+    }
 }
 
 /// The kinds of object, as `cap_inspect` numbers them.

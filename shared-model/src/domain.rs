@@ -204,6 +204,8 @@ pub(crate) struct Domain {
     pub(crate) mapped: BTreeMap<GuestPhysical, u64>,
     /// What is loaded.
     pub(crate) program: Option<Program>,
+    /// The numbers in the bundle of the files that the program's images are from.
+    pub(crate) files: Vec<usize>,
     /// What its threads have in common, once it is configured.
     pub(crate) home: Option<Home>,
     /// Its threads by index: the initial one first, and of others the last that had the index.

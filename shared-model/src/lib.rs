@@ -30,6 +30,7 @@ pub mod exit;
 pub mod frames;
 pub mod hex;
 pub mod host;
+pub mod laboratory;
 pub mod layout;
 pub mod loader;
 pub mod microkernel;

@@ -230,6 +230,11 @@ impl<A: Arch> Session<A> {
         &self.kernel
     }
 
+    /// The microkernel, to go on by single steps.
+    pub const fn kernel_mut(&mut self) -> &mut Microkernel<A> {
+        &mut self.kernel
+    }
+
     /// Adds the modules of another bundle.
     pub fn add_modules(&mut self, bundle: &Bundle) {
         for name in bundle.modules.keys() {

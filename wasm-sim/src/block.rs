@@ -151,7 +151,8 @@ impl CodeCache {
             // another page, whose translation may by then be another.
             let first = block.is_empty();
             let crosses = (address & !(PAGE_SIZE - 1)) != (rip & !(PAGE_SIZE - 1));
-            if !first && crosses {
+            let marked = engine.is_marked(address);
+            if !first && (crosses || marked) {
                 break;
             }
             let fetched = fetch(engine, address);
@@ -161,16 +162,17 @@ impl CodeCache {
                 _ => break,
             };
             fetched.watch(engine);
-            let (op, effect) = translate(&fetched.instruction).unwrap_or_else(|| {
-                let code =
-                    if ends_block(&fetched.instruction) { Code::SlowEnd } else { Code::Slow };
+            let ends = marked || ends_block(&fetched.instruction);
+            let translated = translate(&fetched.instruction).filter(|_| !marked);
+            let (op, effect) = translated.unwrap_or_else(|| {
+                let code = if ends { Code::SlowEnd } else { Code::Slow };
                 let length = fetched.instruction.len() as u8;
                 let imm = self.instructions.len() as i32;
                 self.instructions.push(fetched.instruction);
                 let effect = Effect { reads: true, ..Effect::default() };
                 (Op { length, imm, ..Op::new(code) }, effect)
             });
-            ended = ends_block(&fetched.instruction);
+            ended = ends;
             address = address.wrapping_add(fetched.instruction.len() as u64);
             block.push((op, effect));
         }

@@ -31,6 +31,12 @@ pub(crate) struct Run<'a> {
     pub(crate) kick: &'a AtomicBool,
     /// Instructions that may still be retired.
     pub(crate) left: u64,
+    /// With this much left, the next instruction is executed even if runs stop before it.
+    pub(crate) pass: Option<u64>,
+    /// The next instruction is a repeated one that has not finished.
+    pub(crate) again: bool,
+    /// The run has ended before an instruction at which runs stop.
+    pub(crate) stopped: bool,
 }
 
 impl Run<'_> {
@@ -97,11 +103,24 @@ impl Run<'_> {
     /// Executes one instruction that is cheaper than its block.
     fn step(&mut self) -> Result<Place, Exit> {
         let rip = self.engine.rip;
+        self.check_stop(rip)?;
+        self.again = false;
         let instruction = fetch(self.engine, rip)?.instruction;
         let outcome = self.engine.interpret(&instruction);
         self.left -= u64::from(outcome.is_ok());
         self.finish(&instruction, outcome)?;
         Ok(Place::Address)
+    }
+
+    /// Ends the run before an instruction at which runs stop, unless this one began there or is in
+    /// the middle of it.
+    fn check_stop(&mut self, rip: u64) -> Result<(), Exit> {
+        let passes = self.again || self.pass == Some(self.left);
+        if self.engine.marks.is_none() || passes || !self.engine.stops_at(rip) {
+            return Ok(());
+        }
+        self.stopped = true;
+        Err(Exit::Budget)
     }
 
     /// Sets `rip` to where an instruction leads.
@@ -111,8 +130,14 @@ impl Run<'_> {
             Ok(Flow::Jump(target)) => target,
             Ok(Flow::Again) | Err(_) => instruction.ip(),
         };
+        self.again = matches!(outcome, Ok(Flow::Again));
+        if outcome.is_ok() && !self.again && self.engine.marks.is_some() {
+            self.engine.spoil(instruction.ip());
+        }
         match outcome {
             Ok(Flow::Leave(exit)) | Err(exit) => Err(exit),
+            // Somebody wants to look at what the instruction did to memory.
+            Ok(_) if self.engine.memory.frames.is_touched() => Err(Exit::Budget),
             Ok(_) => Ok(()),
         }
     }
@@ -121,6 +146,15 @@ impl Run<'_> {
     fn take_over(&mut self, pc: usize) -> Result<Place, Exit> {
         let op = self.code.ops[pc];
         let rip = self.code.address_of(pc);
+        if op.code == Code::SlowEnd && self.engine.marks.is_some() {
+            // The block is this instruction alone, if it is marked.
+            let paid = u64::from(self.code.instructions_from(pc));
+            self.left += paid;
+            self.engine.rip = rip;
+            self.check_stop(rip)?;
+            self.left -= paid;
+        }
+        self.again = false;
         let known = matches!(op.code, Code::Slow | Code::SlowEnd);
         let instruction = if known {
             self.code.instruction(op.imm as usize)
@@ -134,6 +168,7 @@ impl Run<'_> {
             && matches!(outcome, Ok(Flow::Next))
             && op.code != Code::SlowEnd
             && !self.code.is_stale(self.engine)
+            && !self.engine.memory.frames.is_touched()
         {
             return Ok(Place::Operation(pc + 1));
         }

@@ -1,11 +1,14 @@
 //! The processor that runs one thread at a time: its registers and its memory.
 
+use std::sync::Arc;
+
 use iced_x86::{Instruction, Mnemonic};
 use shared_model::address::GuestVirtual;
 use shared_model::exit::Exit;
 use shared_model::registers::{FLAGS_INITIAL, Registers};
 
 use crate::flags::Flags;
+use crate::marks::Marks;
 use crate::memory::{GENERAL_PROTECTION, Memory, exception};
 
 /// Index of a register that always reads zero: an absent base or index.
@@ -54,11 +57,20 @@ pub(crate) struct Engine {
     /// Where the exception gates are: it decides what writing to their ports means.
     pub(crate) gates: u64,
     pub(crate) memory: Memory,
+    /// What is marked in the running domain's code, if anything is.
+    pub(crate) marks: Option<Arc<Marks>>,
 }
 
 impl Engine {
     pub(crate) fn new() -> Self {
-        Self { regs: [0; 256], flags: Flags::new(), rip: 0, gates: 0, memory: Memory::default() }
+        Self {
+            regs: [0; 256],
+            flags: Flags::new(),
+            rip: 0,
+            gates: 0,
+            memory: Memory::default(),
+            marks: None,
+        }
     }
 
     /// Whether a condition that is the low bits of an opcode holds.

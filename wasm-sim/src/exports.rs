@@ -17,6 +17,7 @@ use shared_model::bundle::Bundle;
 use shared_model::session::{Progress, Session, handle_json};
 
 use crate::SimArch;
+use crate::laboratory::Laboratory;
 
 /// Version of this interface.
 const INTERFACE: u32 = 2;
@@ -30,6 +31,7 @@ struct State {
     input: Vec<u8>,
     output: Vec<u8>,
     session: Option<Session<SimArch>>,
+    laboratory: Laboratory,
 }
 
 thread_local! {
@@ -89,6 +91,7 @@ pub extern "C" fn lcd_open() -> i32 {
     answer(|state| {
         let bundle = Bundle::decode(&state.input).map_err(|error| error.to_string())?;
         state.session = Some(Session::new(SimArch::new(), bundle));
+        state.laboratory = Laboratory::default();
         Ok(Vec::new())
     })
 }
@@ -110,6 +113,16 @@ pub extern "C" fn lcd_request() -> i32 {
     answer(|state| {
         let session = state.session.as_mut().ok_or_else(no_session)?;
         handle_json(session, &state.input)
+    })
+}
+
+/// Does what the laboratory's request in the input (JSON, `shared_model::laboratory::Request`) asks
+/// for; the output is the answer. A session is either the laboratory's or run with [`lcd_run`].
+#[unsafe(no_mangle)]
+pub extern "C" fn lcd_lab() -> i32 {
+    answer(|state| {
+        let session = state.session.as_mut().ok_or_else(no_session)?;
+        state.laboratory.handle(session, &state.input)
     })
 }
 

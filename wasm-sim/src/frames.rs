@@ -22,11 +22,15 @@ struct Watch {
     code: u64,
     /// A page walk has read an entry here.
     table: bool,
+    /// Somebody wants to hear of writes to some of the bytes.
+    data: bool,
+    /// And of reads.
+    reads: bool,
 }
 
 impl Watch {
     fn is_set(self) -> bool {
-        self.table || self.code != 0
+        self.table || self.data || self.code != 0
     }
 }
 
@@ -42,6 +46,32 @@ pub(crate) struct Epochs {
     pub(crate) watch: u64,
 }
 
+/// Bytes of which somebody wants to hear when they are accessed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Watched {
+    /// The first byte's position.
+    pub(crate) start: usize,
+    /// How many. They are all in one frame.
+    pub(crate) length: usize,
+    /// Reads count too.
+    pub(crate) read: bool,
+}
+
+impl Watched {
+    const fn overlaps(&self, start: usize, length: usize) -> bool {
+        start < self.start + self.length && self.start < start + length
+    }
+}
+
+/// What has happened to watched bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Touched {
+    /// Some were written, perhaps with what was there.
+    pub(crate) written: bool,
+    /// Some were read: the position of the first that is watched for it.
+    pub(crate) read: Option<usize>,
+}
+
 /// All frames, by number.
 #[derive(Default)]
 pub(crate) struct Frames {
@@ -50,6 +80,9 @@ pub(crate) struct Frames {
     pub(crate) bytes: Vec<u8>,
     watch: Vec<Watch>,
     pub(crate) epochs: Epochs,
+    watched: Vec<Watched>,
+    watches_reads: bool,
+    touched: Touched,
 }
 
 impl Frames {
@@ -103,6 +136,9 @@ impl Frames {
         if !watch.is_set() || length == 0 {
             return;
         }
+        if watch.data && self.watched.iter().any(|watched| watched.overlaps(start, length)) {
+            self.touched.written = true;
+        }
         if watch.table {
             self.epochs.tables += 1;
             watch.table = false;
@@ -117,6 +153,69 @@ impl Frames {
     /// Whether a write to the frame at this position must be noticed.
     pub(crate) fn is_watched(&self, start: usize) -> bool {
         self.watch[start / FRAME_BYTES].is_set()
+    }
+
+    /// Hears of a read of `length` bytes at a position.
+    #[inline(always)]
+    pub(crate) fn note_read(&mut self, start: usize, length: usize) {
+        if self.watches_reads {
+            self.find_read(start, length);
+        }
+    }
+
+    fn find_read(&mut self, start: usize, length: usize) {
+        let read = |watched: &&Watched| watched.read && watched.overlaps(start, length);
+        if let Some(watched) = self.watched.iter().find(read) {
+            self.touched.read.get_or_insert(watched.start);
+        }
+    }
+
+    /// Replaces the bytes of which somebody wants to hear.
+    pub(crate) fn set_watched(&mut self, watched: Vec<Watched>) {
+        self.touched = Touched::default();
+        if watched == self.watched {
+            // A frame that was freed meanwhile has lost its mark.
+            self.mark_watched(&watched);
+            return;
+        }
+        let old = std::mem::take(&mut self.watched);
+        for Watched { start, .. } in old {
+            if let Some(watch) = self.watch.get_mut(start / FRAME_BYTES) {
+                (watch.data, watch.reads) = (false, false);
+            }
+        }
+        self.mark_watched(&watched);
+        self.watches_reads = watched.iter().any(|watched| watched.read);
+        self.watched = watched;
+    }
+
+    fn mark_watched(&mut self, watched: &[Watched]) {
+        for &Watched { start, read, .. } in watched {
+            let Some(watch) = self.watch.get_mut(start / FRAME_BYTES) else { continue };
+            if !watch.is_set() {
+                self.epochs.watch += 1;
+            }
+            watch.data = true;
+            if read && !watch.reads {
+                watch.reads = true;
+                // Nothing may read it unseen either.
+                self.epochs.tables += 1;
+            }
+        }
+    }
+
+    /// Whether watched bytes have been accessed since this was last asked for.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched != Touched::default()
+    }
+
+    pub(crate) fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether a read of the frame at this position must be noticed.
+    pub(crate) fn is_watched_for_reads(&self, start: usize) -> bool {
+        self.watch[start / FRAME_BYTES].reads
     }
 
     /// Decoded instructions depend on these bytes from now on.

@@ -1,6 +1,6 @@
 //! The simulated machine: domains, threads, and the model's view of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +15,8 @@ use crate::deliver::deliver;
 use crate::drive::Run;
 use crate::engine::{Engine, GS};
 use crate::flags::Flags;
-use crate::frames::position;
+use crate::frames::{Touched, Watched, position};
+use crate::marks::{Flip, Marks};
 use crate::physical::{PhysicalSpace, Stale};
 use crate::tlb::Tlb;
 
@@ -55,6 +56,8 @@ struct Thread {
     flags: Flags,
     kick: Arc<AtomicBool>,
     retired: u64,
+    /// It is in the middle of a repeated string instruction.
+    again: bool,
 }
 
 /// Stops a thread of a [`SimArch`].
@@ -85,6 +88,11 @@ pub struct SimArch {
     engine: Engine,
     domains: BTreeMap<DomainId, Domain>,
     threads: BTreeMap<ThreadId, Thread>,
+    marks: BTreeMap<DomainId, Arc<Marks>>,
+    /// The thread and its count of instructions at which runs do not stop.
+    pass: Option<(ThreadId, u64)>,
+    /// The thread that stopped, and where.
+    stopped: Option<(ThreadId, GuestVirtual)>,
 }
 
 impl Default for SimArch {
@@ -96,7 +104,66 @@ impl Default for SimArch {
 impl SimArch {
     /// A machine without memory.
     pub fn new() -> Self {
-        Self { engine: Engine::new(), domains: BTreeMap::new(), threads: BTreeMap::new() }
+        Self {
+            engine: Engine::new(),
+            domains: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            pass: None,
+            stopped: None,
+        }
+    }
+
+    /// Replaces the instructions before which runs stop: with [`Exit::Budget`], and
+    /// [`SimArch::take_stop`] says where.
+    pub(crate) fn set_stops(&mut self, stops: BTreeMap<DomainId, BTreeSet<u64>>) {
+        let domains: BTreeSet<_> = self.marks.keys().chain(stops.keys()).copied().collect();
+        for domain in domains {
+            let stops = stops.get(&domain).cloned().unwrap_or_default();
+            self.change_marks(domain, |marks| marks.stops = stops);
+        }
+    }
+
+    /// Inverts bits of a register from now on whenever an instruction has been executed.
+    pub(crate) fn plant(&mut self, domain: DomainId, address: u64, flip: Flip) {
+        self.change_marks(domain, |marks| marks.plants.entry(address).or_default().push(flip));
+    }
+
+    fn change_marks(&mut self, domain: DomainId, change: impl FnOnce(&mut Marks)) {
+        let before = self.marks.remove(&domain).unwrap_or_default();
+        let mut after = Marks::clone(&before);
+        change(&mut after);
+        // Marks are in the decoded code.
+        if after != *before
+            && let Some(domain) = self.domains.get_mut(&domain)
+        {
+            domain.forget(Stale { translations: false, code: true });
+        }
+        if !after.is_empty() {
+            self.marks.insert(domain, Arc::new(after));
+        }
+    }
+
+    /// The thread's next instruction is executed, even if runs stop before it. Nobody else's is.
+    pub(crate) fn pass(&mut self, thread: Option<ThreadId>) {
+        self.pass = thread.and_then(|thread| Some((thread, self.threads.get(&thread)?.retired)));
+    }
+
+    /// Where the last run stopped, if it did.
+    pub(crate) fn take_stop(&mut self) -> Option<(ThreadId, GuestVirtual)> {
+        self.stopped.take()
+    }
+
+    /// Replaces the bytes of which somebody wants to hear when they are accessed. They are all in
+    /// frames that exist.
+    pub(crate) fn set_watched(&mut self, watched: Vec<Watched>) {
+        self.engine.memory.frames.set_watched(watched);
+    }
+
+    /// What has happened to them since the last call. A run ends with [`Exit::Budget`] after an
+    /// instruction that did something.
+    pub(crate) fn take_touched(&mut self) -> Touched {
+        self.engine.memory.frames.take_touched()
     }
 }
 
@@ -188,6 +255,7 @@ impl Arch for SimArch {
             flags: Flags::new(),
             kick: Arc::new(AtomicBool::new(false)),
             retired: 0,
+            again: false,
         };
         self.threads.insert(thread, thread_state);
         Ok(())
@@ -206,6 +274,7 @@ impl Arch for SimArch {
             thread.flags.set_visible(registers.rflags);
             let rflags = thread.flags.visible() | FLAGS_INITIAL;
             thread.registers = Registers { rflags, ..*registers };
+            thread.again = false;
         }
     }
 
@@ -232,8 +301,21 @@ impl Arch for SimArch {
         engine.gates = thread.system.gates.0;
         engine.load(&thread.registers, thread.flags);
 
-        let mut run = Run { engine, code, kick: &thread.kick, left: budget };
+        engine.marks = self.marks.get(&thread.domain).cloned();
+
+        let pass = self.pass == Some((id, thread.retired));
+        let mut run = Run {
+            engine,
+            code,
+            kick: &thread.kick,
+            left: budget,
+            pass: pass.then_some(budget),
+            again: thread.again,
+            stopped: false,
+        };
         let exit = run.run();
+        thread.again = run.again;
+        self.stopped = run.stopped.then_some((id, GuestVirtual(run.engine.rip)));
         thread.retired += budget - run.left;
         let exit = deliver(&mut engine.memory, &thread.system, exit);
 

@@ -150,8 +150,10 @@ impl Memory {
     }
 
     /// Reads what [`Memory::span`] found.
-    pub(crate) fn copy_out(&self, span: Span, bytes: &mut [u8]) {
+    pub(crate) fn copy_out(&mut self, span: Span, bytes: &mut [u8]) {
         let (low, high) = bytes.split_at_mut(span.split.min(bytes.len()));
+        self.frames.note_read(span.first, low.len());
+        self.frames.note_read(span.second, high.len());
         low.copy_from_slice(&self.frames.bytes[span.first..span.first + low.len()]);
         high.copy_from_slice(&self.frames.bytes[span.second..span.second + high.len()]);
     }
@@ -169,6 +171,7 @@ impl Memory {
     /// Copies within the array, as string instructions do in bulk: neither side leaves its
     /// frame, and the result is that of a copy through a buffer.
     pub(crate) fn copy_frames(&mut self, from: usize, to: usize, length: usize) {
+        self.frames.note_read(from, length);
         self.frames.note_write(to, length);
         self.frames.bytes.copy_within(from..from + length, to);
         self.tlb.catch_up(self.frames.epochs);
@@ -199,6 +202,7 @@ impl Memory {
         let mapping = self.space.get(physical).ok_or_else(refused)?;
         let at = position(Frame(mapping.frame), physical.page_offset());
         match access {
+            Access::Read if self.frames.is_watched_for_reads(at) => {}
             Access::Read => self.tlb.insert(Purpose::Read, address, at),
             Access::Write if !mapping.writable => return Err(refused()),
             Access::Write if self.frames.is_watched(at) => {}

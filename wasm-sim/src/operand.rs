@@ -204,7 +204,7 @@ impl Engine {
         Ok(Place::Register(register))
     }
 
-    pub(crate) fn read_place(&self, place: Place) -> u64 {
+    pub(crate) fn read_place(&mut self, place: Place) -> u64 {
         match place {
             Place::Register(register) => self.get(register),
             Place::Memory(span, width) => {

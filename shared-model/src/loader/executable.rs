@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use object::elf;
 
 use super::error::Problem;
-use super::file::{File, Header, Home};
+use super::file::{File, Header, Home, Section};
 use super::symbols::{self, Scope, Symbol};
-use super::{Export, Image, Kind, MEMORY_MAX, Segment, dynamic, modinfo};
+use super::{Export, Image, Kind, MEMORY_MAX, PlacedSection, Segment, dynamic, modinfo};
 use crate::address::{GuestVirtual, LOWER_HALF_END, PAGE_SIZE};
 use crate::layout::{MODULE_BASE, MODULE_END};
 use crate::rights::Rights;
@@ -46,6 +46,7 @@ pub(super) fn load(name: &str, file: &File<'_>) -> Result<Image, Problem> {
         name: name.to_string(),
         kind,
         entry: entry(file, bias, &segments)?,
+        sections: sections(file, bias, &segments),
         segments,
         symbols,
         exports,
@@ -54,6 +55,20 @@ pub(super) fn load(name: &str, file: &File<'_>) -> Result<Image, Problem> {
         cleanup: None,
         modinfo: modinfo::of_file(file),
     })
+}
+
+/// Where the sections are that lie in the segments. Whether they do is only what the file says.
+fn sections(file: &File<'_>, bias: u64, segments: &[Segment]) -> Vec<PlacedSection> {
+    let placed = |(index, section): (usize, &Section<'_>)| {
+        let Section { name, size, address, .. } = *section;
+        let address = GuestVirtual(address.wrapping_add(bias));
+        let inside = segments.iter().any(|segment| {
+            segment.contains(address) && size <= segment.size - (address.0 - segment.start.0)
+        });
+        let is_there = section.has(elf::SHF_ALLOC) && size > 0 && inside;
+        is_there.then(|| PlacedSection { index, name: name.to_string(), address, size })
+    };
+    file.sections.iter().enumerate().filter_map(placed).collect()
 }
 
 /// A segment to be loaded, with its number.

@@ -93,6 +93,7 @@ impl<'m> Linking<'m> {
         let mut image = Image {
             name: self.name.to_string(),
             kind: Kind::Relocatable,
+            sections: self.layout.sections(&self.file),
             segments: self.layout.segments,
             symbols,
             exports: self.exports,

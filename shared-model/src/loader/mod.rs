@@ -95,6 +95,8 @@ pub struct Image {
     pub kind: Kind,
     /// What to map, sorted by address, without overlap.
     pub segments: Vec<Segment>,
+    /// Where the file's sections went that are in memory and have a size, in the file's order.
+    pub sections: Vec<PlacedSection>,
     /// Its symbols with their final addresses, sorted by address.
     pub symbols: Vec<Symbol>,
     /// What it offers to modules linked after it, sorted by name.
@@ -125,6 +127,24 @@ pub struct Segment {
     /// What they hold: `.text`, `.init.data`, … or `load` and the numbers of the program
     /// headers.
     pub label: String,
+}
+
+/// A section of a file, in memory.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PlacedSection {
+    /// Its number in the file.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its first address.
+    #[serde(serialize_with = "as_hex")]
+    pub address: GuestVirtual,
+    /// Its bytes.
+    pub size: u64,
+}
+
+fn as_hex<S: serde::Serializer>(address: &GuestVirtual, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&crate::hex::Hex(address.0), serializer)
 }
 
 /// A symbol that a module offers to others.

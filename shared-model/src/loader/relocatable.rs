@@ -12,7 +12,7 @@ use object::elf;
 
 use super::error::Problem;
 use super::file::{File, Home, Section};
-use super::{MEMORY_MAX, Segment, modinfo, relocate};
+use super::{MEMORY_MAX, PlacedSection, Segment, modinfo, relocate};
 use crate::address::{GuestVirtual, PAGE_SIZE};
 use crate::layout::MODULE_END;
 use crate::rights::Rights;
@@ -89,6 +89,16 @@ impl Layout {
     /// The address of a section, if it is loaded.
     pub(super) fn address(&self, section: usize) -> Option<u64> {
         Some((*self.places.get(section)?)?.address)
+    }
+
+    /// Where everything went that has a size.
+    pub(super) fn sections(&self, file: &File<'_>) -> Vec<PlacedSection> {
+        let placed = |(index, section): (usize, &Section<'_>)| {
+            let address = GuestVirtual(self.address(index)?);
+            let Section { name, size, .. } = *section;
+            (size > 0).then(|| PlacedSection { index, name: name.to_string(), address, size })
+        };
+        file.sections.iter().enumerate().filter_map(placed).collect()
     }
 
     /// The address of a common symbol.

@@ -104,6 +104,7 @@ impl<A: Arch> Microkernel<A> {
             space: AddressSpace::new(TABLES_MAX),
             mapped: BTreeMap::new(),
             program: None,
+            files: Vec::new(),
             home: None,
             threads: Vec::new(),
             console: Vec::new(),
@@ -154,7 +155,12 @@ impl<A: Arch> Microkernel<A> {
         if let Some(last) = calls.last_mut() {
             last.arguments.clone_from(&plan.arguments);
         }
-        self.install(domain, plan, program, calls, entry.sp)
+        // An executable stands alone: of its files, the last.
+        let files = self.bundle.modules.get(module).map_or(&[][..], Vec::as_slice);
+        let files = files[files.len().saturating_sub(program.images.len())..].to_vec();
+        let thread = self.install(domain, plan, program, calls, entry.sp)?;
+        self.domains.get_mut(&domain).expect("it was just built").files = files;
+        Ok(thread)
     }
 
     /// Builds an empty domain without a module, whose initial thread starts at `pc`.

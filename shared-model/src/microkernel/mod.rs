@@ -16,7 +16,8 @@
 //! - `devices`: a timer and a serial port, their ports and interrupts;
 //! - `hosts`: domains whose code is the host's;
 //! - `schedule`: whose turn it is; `parallel`: threads that run at the same time;
-//!   `repeat`: the order of another run.
+//!   `repeat`: the order of another run;
+//! - `look`: what is the case, for those who want to see it.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -50,6 +51,7 @@ mod hypercall;
 mod ipc;
 mod lent;
 mod lifecycle;
+pub mod look;
 mod memory;
 mod notification;
 mod parallel;

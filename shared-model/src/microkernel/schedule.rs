@@ -11,6 +11,7 @@ use super::Microkernel;
 use super::repeat::{self, Order, Repeat};
 use crate::arch::Arch;
 use crate::domain::{LifecycleError, ThreadId, ThreadState};
+use crate::world::World;
 
 /// The order in which threads take turns.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -46,6 +47,16 @@ impl Schedule {
     /// Whether it is the usual one, which logs do not mention.
     pub const fn is_cooperative(&self) -> bool {
         matches!(self, Self::Cooperative)
+    }
+
+    /// The usual one of a world whose threads are run one at a time. In one that is meant to run in
+    /// parallel, a thread may wait for another by looking at memory again and again, so nobody has
+    /// the processor for long.
+    pub const fn alone(world: &World) -> Self {
+        match world.schedule.parallel {
+            true => Self::Seeded { seed: 0, preempt: Some(10_000) },
+            false => Self::Cooperative,
+        }
     }
 
     /// Whether it repeats another run, whatever the schedule of that was.
@@ -90,6 +101,12 @@ impl Turns {
 
     pub(super) const fn schedule(&self) -> &Schedule {
         &self.schedule
+    }
+
+    /// What decides what comes next. When the next turn ends by itself is not part of it: that is
+    /// drawn when somebody tries to run.
+    pub(super) fn progress(&self) -> impl fmt::Debug {
+        (&self.exits, &self.repeat)
     }
 
     /// The longest turn, where turns are limited.

@@ -1,0 +1,173 @@
+//! A run that can be moved through, stopped and looked into: what a page shows of the simulator.
+//!
+//! Whoever asks goes back in time by putting a copy of the whole memory back, and going on from
+//! there. So all that matters is in this memory, and a moment is called the same however the run
+//! got there: see [`advance`].
+//!
+//! The questions are [`shared_model::laboratory::Request`]s.
+
+mod advance;
+mod recorded;
+mod stops;
+#[cfg(test)]
+mod tests;
+
+use shared_model::address::GuestVirtual;
+use shared_model::event::{EventKind, Log};
+use shared_model::laboratory::{self, Plant, Position, Request, State};
+use shared_model::microkernel::{Schedule, exit_order};
+use shared_model::registers::GENERAL_NAMES;
+use shared_model::session::{self, Session};
+use shared_model::snapshot::Fold;
+
+use crate::SimArch;
+use crate::marks::Flip;
+
+use recorded::Recorded;
+
+/// What is known of a run besides what its session knows.
+#[derive(Default)]
+pub(crate) struct Laboratory {
+    /// Exits and other steps of the microkernel so far.
+    steps: u64,
+    is_booted: bool,
+    is_over: bool,
+    /// Somebody has been told that the run is at this moment: what runs stop before goes on here.
+    seen: Option<Position>,
+    /// The log that is repeated.
+    recorded: Option<Recorded>,
+    /// What the log's first events have brought about.
+    fold: Fold,
+    folded: usize,
+}
+
+impl Laboratory {
+    /// Does what a request asks for. The answer is JSON, but for events: they are lines.
+    pub(crate) fn handle(
+        &mut self,
+        session: &mut Session<SimArch>,
+        request: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let request = laboratory::parse(request)?;
+        let needs_boot = !matches!(request, Request::Boot { .. } | Request::Header);
+        if needs_boot && !self.is_booted {
+            return Err("nothing is booted: ask for `boot` first".into());
+        }
+        let kernel = session.kernel();
+        match request {
+            Request::Boot { schedule, recorded, plants } => {
+                self.boot(session, schedule, recorded.as_deref(), &plants)?;
+                laboratory::answer(&self.state(session))
+            }
+            Request::Advance { goal, stops, budget } => {
+                let stopped = self.advance(session, goal, &stops, budget);
+                let state = self.state(session);
+                laboratory::answer(&laboratory::Advanced { state, stopped })
+            }
+            Request::State => laboratory::answer(&self.state(session)),
+            Request::Memory { domain, space, address, length } => {
+                laboratory::answer(&kernel.memory(domain, space, address.0, length)?)
+            }
+            Request::Walk { domain, address } => {
+                laboratory::answer(&kernel.walk_from(domain, GuestVirtual(address.0))?)
+            }
+            Request::Graph => {
+                let events = kernel.events();
+                events[self.folded..].iter().for_each(|event| self.fold.apply(event));
+                self.folded = events.len();
+                laboratory::answer(&self.fold.snapshot())
+            }
+            Request::Objects => laboratory::answer(&kernel.objects()),
+            Request::Utcb { thread } => laboratory::answer(&kernel.utcb(thread)?),
+            Request::Events { from, limit } => lines(session.events(from, limit)),
+            Request::Header => laboratory::answer(&kernel.header()),
+            Request::Program { domain } => laboratory::answer(&kernel.program(domain)?),
+            Request::Refusal { event } => laboratory::answer(&refusal(kernel.events(), event)?),
+            Request::Digest => laboratory::answer(&session.kernel_mut().digest()),
+            Request::Console { domain } => {
+                laboratory::answer(&kernel.console(domain).map_err(|error| error.to_string())?)
+            }
+        }
+    }
+
+    fn boot(
+        &mut self,
+        session: &mut Session<SimArch>,
+        schedule: Option<Schedule>,
+        recorded: Option<&str>,
+        plants: &[Plant],
+    ) -> Result<(), String> {
+        if self.is_booted {
+            return Err("the run has begun: open the bundle again for another".into());
+        }
+        let flips = plants.iter().map(flip).collect::<Result<Vec<_>, _>>()?;
+        let log = recorded.map(Log::from_json_lines).transpose().map_err(|e| e.to_string())?;
+        let schedule = match &log {
+            Some(log) => order_of(log, session)?,
+            None => schedule.unwrap_or_else(|| Schedule::alone(&session.kernel().bundle().world)),
+        };
+        let refused = |error: shared_model::domain::LifecycleError| error.to_string();
+        if !schedule.is_cooperative() {
+            session.handle(session::Request::Schedule(schedule)).map_err(refused)?;
+        }
+        for (plant, flip) in plants.iter().zip(flips) {
+            session.kernel_mut().arch_mut().plant(plant.domain, plant.address.0, flip);
+        }
+        session.handle(session::Request::Boot).map_err(refused)?;
+        self.recorded = log.map(Recorded::new);
+        self.is_booted = true;
+        self.seen = Some(self.position(session));
+        Ok(())
+    }
+
+    fn position(&self, session: &Session<SimArch>) -> Position {
+        Position { retired: session.kernel().retired().unwrap_or(0), steps: self.steps }
+    }
+
+    fn state(&mut self, session: &mut Session<SimArch>) -> State {
+        let position = self.position(session);
+        let events = session.kernel().events();
+        let astray = self.recorded.as_mut().and_then(|recorded| recorded.astray(events));
+        State { position, over: self.is_over, astray, state: session.kernel_mut().state() }
+    }
+}
+
+/// In which order turns are taken to repeat a run.
+fn order_of(log: &Log, session: &Session<SimArch>) -> Result<Schedule, String> {
+    let header = session.kernel().header();
+    if log.header.inputs != header.inputs {
+        return Err(format!(
+            "the log is of a run of `{}` with other inputs ({}) than these ({}, `{}`)",
+            log.header.world, log.header.inputs, header.inputs, header.world
+        ));
+    }
+    // A simulated run depends on nothing but its schedule.
+    if log.header.backend == header.backend && !log.header.schedule.is_parallel() {
+        return Ok(log.header.schedule.clone());
+    }
+    Ok(Schedule::Recorded(exit_order(log)))
+}
+
+fn flip(plant: &Plant) -> Result<Flip, String> {
+    let register = GENERAL_NAMES.iter().position(|&name| name == plant.register);
+    let register = register.ok_or_else(|| {
+        format!("`{}` is no general register: use {}", plant.register, GENERAL_NAMES.join(", "))
+    })?;
+    Ok(Flip { register, bits: plant.xor.0 })
+}
+
+fn lines(events: &[shared_model::event::Event]) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    for event in events {
+        out.extend(laboratory::answer(event)?);
+        out.push(b'\n');
+    }
+    Ok(out)
+}
+
+fn refusal(events: &[shared_model::event::Event], number: usize) -> Result<Option<()>, String> {
+    match events.get(number).map(|event| &event.kind) {
+        Some(EventKind::Ended { .. }) | Some(_) => Ok(None),
+        None => Err(format!("the log has no event {number} yet")),
+    }
+}
