@@ -60,6 +60,8 @@ export class Pieces {
   readonly source: LineSource;
   #pieces = new Map<number, LogLine[]>();
   #asked = new Map<number, Promise<void>>();
+  /** How long the log was when a piece was asked for last: what did not come then is not there. */
+  #tried = new Map<number, number>();
 
   constructor(source: LineSource) {
     this.source = source;
@@ -69,7 +71,9 @@ export class Pieces {
     const piece = Math.floor(number / PIECE);
     const line = this.#pieces.get(piece)?.[number % PIECE];
     if (line) return line;
-    if (number >= this.source.length || this.#asked.has(piece)) return undefined;
+    const { length } = this.source;
+    if (number >= length || this.#asked.has(piece) || this.#tried.get(piece) === length) return undefined;
+    this.#tried.set(piece, length);
     const answer = this.source.lines(piece * PIECE, PIECE);
     if (answer instanceof Promise) {
       const done = answer.then((lines) => this.#keep(piece, lines)).finally(() => this.#asked.delete(piece));
@@ -85,6 +89,11 @@ export class Pieces {
     await Promise.all(this.#asked.values());
   }
 
+  /** What could not be read is asked for again. */
+  retry(): void {
+    this.#tried.clear();
+  }
+
   get waiting(): boolean {
     return this.#asked.size > 0;
   }
@@ -93,6 +102,8 @@ export class Pieces {
     this.#pieces.delete(piece);
     this.#pieces.set(piece, lines);
     const oldest = this.#pieces.keys().next().value;
-    if (this.#pieces.size > KEPT && oldest !== undefined) this.#pieces.delete(oldest);
+    if (this.#pieces.size <= KEPT || oldest === undefined) return;
+    this.#pieces.delete(oldest);
+    this.#tried.delete(oldest);
   }
 }

@@ -95,6 +95,13 @@ export class Rows {
     if (pieces === this.#pieces) this.#arrived++;
   }
 
+  retry(): void {
+    this.problem = undefined;
+    this.#pieces.retry();
+    this.#arrived++;
+    this.goOn();
+  }
+
   #fail(error: unknown): void {
     this.problem = error instanceof Error ? error.message : String(error);
   }
