@@ -16,3 +16,9 @@ export function parse(text: string): unknown {
     typeof value === "string" && value.startsWith(MARK) ? BigInt(value.slice(1)) : value,
   );
 }
+
+/** JSON of a value that `parse` made: bigints become integers again. */
+export function stringify(value: unknown): string {
+  const marked = (_: string, part: unknown) => (typeof part === "bigint" ? `${MARK}${part}` : part);
+  return JSON.stringify(value, marked).replace(/"\\u0000(-?\d+)"/g, "$1");
+}

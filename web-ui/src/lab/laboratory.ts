@@ -1,6 +1,7 @@
 // The laboratory as the rest of the page sees it: one run that can be moved through, and what is
 // being looked at. `session.svelte.ts` implements it over a worker.
 
+import type { Shown } from "../permalink";
 import type { Mark } from "./machine/marks";
 import type { Advanced, Hex, Plant, Position, Program, Request, State, Stops, Stopped } from "./protocol";
 
@@ -19,6 +20,10 @@ export interface Opening {
   bundle: Uint8Array;
   /** Texts by module file, to show beside instructions. */
   sources?: { file: string; name: string; text: string }[];
+  /** What a link to a moment says of it; without, there are no links. */
+  shown?: Shown;
+  /** The seed of a drawn order of turns, for such links; `schedule` is what decides. */
+  seed?: number;
   schedule?: unknown;
   /** A recorded log, whose order of exits is followed. */
   recorded?: string;
@@ -83,6 +88,8 @@ export interface Laboratory {
   program(domain: number): Promise<Program>;
   /** The log up to the furthest moment in so many equal parts: the most important mark in each. */
   marks(parts: number): Promise<Mark[]>;
+  /** The last refusals and faults of the log up to the present moment, by their numbers, the newest first. */
+  troubles(most: number): Promise<number[]>;
   /** Events of the log up to the present moment. */
   events(from: number, limit: number): Promise<LogLine[]>;
   /** The whole log as the command writes it: of the run as far as it has come. */

@@ -17,7 +17,7 @@ export class Live<Answer> {
  * the newest. `question` answers nothing if there is nothing to ask. To be called while a component is
  * set up. */
 export function live<Answer>(
-  lab: Laboratory,
+  laboratory: () => Laboratory,
   question: () => (() => Promise<Answer>) | undefined,
   /** What the question is about: only answers about the same are compared. */
   about: () => unknown = () => undefined,
@@ -47,6 +47,7 @@ export function live<Answer>(
   }
 
   $effect(() => {
+    const lab = laboratory();
     void lab.state;
     const running = lab.running;
     const topic = about();

@@ -172,6 +172,10 @@ export class Session implements Laboratory {
     return this.#remote.marks(parts, Math.max(1, this.furthest?.events ?? 1));
   }
 
+  troubles(most: number): Promise<number[]> {
+    return this.#remote.troubles(most);
+  }
+
   log(): Promise<Uint8Array> {
     return this.#remote.log();
   }

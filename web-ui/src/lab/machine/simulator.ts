@@ -1,6 +1,6 @@
 // The simulator's .wasm, one instance: bytes in, bytes out, and its memory as a whole.
 
-import { parse } from "../../json";
+import { parse, stringify } from "../../json";
 import type { Request } from "../protocol";
 import { type Copy, copy, write } from "./memory";
 
@@ -47,7 +47,10 @@ export class Simulator implements Machine {
   }
 
   ask(request: Request): unknown {
-    return parse(this.#call("lcd_lab", new TextEncoder().encode(JSON.stringify(request))));
+    const answer = this.#call("lcd_lab", new TextEncoder().encode(stringify(request)));
+    // Events come as the log's lines, so that each stays what it is in the file.
+    if (typeof request === "object" && "events" in request) return answer.split("\n").slice(0, -1);
+    return parse(answer);
   }
 
   save(before?: Copy): Copy {

@@ -67,8 +67,7 @@ export class Timeline {
   boot(given: Boot): State {
     this.checkpoints.clear();
     this.#base = undefined;
-    const booted = this.#machine.ask({ boot: given }) as { state?: State } & State;
-    this.#state = this.#furthest = booted.state ?? booted;
+    this.#state = this.#furthest = this.#machine.ask({ boot: given }) as State;
     this.#save();
     return this.#state;
   }
@@ -96,13 +95,13 @@ export class Timeline {
   async goTo(target: Target, pace: Pace): Promise<Advanced> {
     if (target === "end") return this.forward("end", undefined, pace);
     if (target === "start") {
-      this.#restore((state) => state === this.checkpoints.first!.state);
-      return { state: this.#state, stopped: "goal" };
+      const first = this.checkpoints.first!.state;
+      this.#restore((state) => state === first);
+      return this.forward({ position: first.position }, undefined, pace);
     }
     if ("events" in target) {
       const { events } = target;
       this.#approach((state) => state.events < events);
-      if (this.#state.events >= events) return { state: this.#state, stopped: "goal" };
       return this.forward({ events }, undefined, pace);
     }
     this.#approach((state) => compare(state.position, target) <= 0);
@@ -112,7 +111,6 @@ export class Timeline {
       if (advanced.stopped !== "goal") return advanced;
       this.#save();
     }
-    if (compare(this.#state.position, target) >= 0) return { state: this.#state, stopped: "goal" };
     return this.forward({ position: target }, undefined, pace);
   }
 
@@ -123,9 +121,7 @@ export class Timeline {
     const { events } = before.state;
     if (kind === "event") return this.goTo(events ? { events } : "start", pace);
     const last = this.#lastHypercall(events);
-    const arrived = await this.goTo(last === undefined ? "start" : { events: last + 1 }, pace);
-    // Before the first hypercall there may be a moment with its event, if the log began with it.
-    return arrived;
+    return this.goTo(last === undefined ? "start" : { events: last + 1 }, pace);
   }
 
   /** The moment before this one. */

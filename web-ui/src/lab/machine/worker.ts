@@ -1,5 +1,6 @@
 // The simulator, away from the page's own thread.
 
+import { stringify } from "../../json";
 import { serve } from "../../rpc";
 import type { StepKind } from "../laboratory";
 import type { Advanced, Position, Request, State, Stops } from "../protocol";
@@ -127,12 +128,15 @@ const handlers = {
   /** Marks of the log as far as the present, in so many parts of `events`. */
   marks: (parts: number, events: number): Mark[] | Promise<Mark[]> =>
     ask(() => {
-      const line = here();
-      const until = performance.now() + FRAME / 2;
-      while (marks.known < line.state.events && performance.now() < until) {
-        marks.add(line.lines(marks.known, LINES));
-      }
+      mark(here());
       return marks.parts(parts, events);
+    }),
+  /** The last refusals and faults before the present moment. */
+  troubles: (most: number): number[] | Promise<number[]> =>
+    ask(() => {
+      const line = here();
+      mark(line);
+      return marks.troubles(line.state.events, most);
     }),
   /** The log of the run as far as it has come, as the command writes it. */
   log: (): Promise<Uint8Array> =>
@@ -142,12 +146,20 @@ const handlers = {
       const along = pace(false);
       const { position } = line.furthest;
       await line.goTo(position, along);
-      const parts = [JSON.stringify(simulator!.ask("header"))];
+      const parts = [stringify(simulator!.ask("header"))];
       for (let from = 0; from < line.state.events; from += LINES) parts.push(...line.lines(from, LINES));
       await line.goTo(present, along);
       return new TextEncoder().encode(`${parts.join("\n")}\n`);
     }),
 };
+
+/** Looks at events that are new, for half a frame at most. */
+function mark(line: Timeline): void {
+  const until = performance.now() + FRAME / 2;
+  while (marks.known < line.state.events && performance.now() < until) {
+    marks.add(line.lines(marks.known, LINES));
+  }
+}
 
 async function load(url: string): Promise<WebAssembly.Module> {
   const response = await fetch(url);
