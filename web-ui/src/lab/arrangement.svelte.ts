@@ -10,6 +10,8 @@ export const VIEWS = [
   { key: "threads", title: "Threads", columns: [1, 2, 1] },
   { key: "refusal", title: "Refusals", columns: [1, 2, 3] },
   { key: "graph", title: "Capabilities", columns: [1, 2, 3] },
+  { key: "tree", title: "Capability tree", columns: [1, 2, 3] },
+  { key: "objects", title: "Endpoints", columns: [1, 2, 1] },
   { key: "log", title: "Events", columns: [1, 2, 3] },
   { key: "console", title: "Console", columns: [1, 2, 2] },
   { key: "moment", title: "This moment", columns: [1, 0, 1] },

@@ -5,6 +5,7 @@ import { parse } from "../json";
 import { address, file as fetched, site, type BundledWorld } from "../site";
 import type { Complaint } from "../workbench/protocol";
 import * as workbench from "../workbench/client";
+import type { Linked } from "../permalink";
 import type { Opening } from "./laboratory";
 
 export interface Given {
@@ -48,7 +49,25 @@ export async function bundled(name: string): Promise<Opening> {
   const given = [{ name: "liblcd", bytes: liblcd }, ...files];
   const made = await workbench.bundle(new TextDecoder().decode(text), given);
   const bundle = checked(made, `the world ${name}`);
-  return { title: name, source: { kind: "world", name }, bundle, sources };
+  return { title: name, source: { kind: "world", name }, bundle, sources, shown: { kind: "world", name } };
+}
+
+/** What a link shows. Files are too large for links: it says which one is needed. */
+export async function fromShown({ shown, seed }: Linked): Promise<Opening> {
+  const drawn = seed === undefined ? {} : { seed, schedule: { seeded: { seed } } };
+  switch (shown.kind) {
+    case "world":
+      return { ...(await bundled(shown.name)), ...drawn };
+    case "module":
+    case "log":
+      throw new Trouble({
+        what: `The link shows a moment of ${shown.name}, which is too large to be in a link.`,
+        todo: `Choose the file ${shown.name} here: then it goes to that moment.`,
+      });
+    case "lesson":
+    case "edited":
+      throw new Trouble({ what: "The link leads to a lesson.", todo: "Open it among the lessons." });
+  }
 }
 
 const worldFile = (world: BundledWorld, file: string): Promise<Uint8Array> =>
@@ -68,8 +87,12 @@ async function texts(world: BundledWorld): Promise<Opening["sources"]> {
  * those it depends on, a log and its world. */
 export async function files(chosen: File[], wanting?: Wanting): Promise<Prepared> {
   if (!chosen.length) throw new Trouble({ what: "No file was given." });
-  const given = await Promise.all(chosen.map(readFile));
-  const kinds = given.map((one) => ({ ...one, kind: kindOf(one) }));
+  return given(await Promise.all(chosen.map(readFile)), wanting);
+}
+
+/** Files that have been read. */
+export async function given(read: Given[], wanting?: Wanting): Promise<Prepared> {
+  const kinds = read.map((one) => ({ ...one, kind: kindOf(one) }));
   const of = (kind: Kind) => kinds.filter((one) => one.kind === kind);
   const strange = of("unknown")[0];
   if (strange) {
@@ -165,7 +188,8 @@ async function fromModules(given: Given[]): Promise<Opening> {
   const module = given[0]!;
   const liblcd = { name: "liblcd", bytes: await fetched("lcd/liblcd.o") };
   const made = await workbench.bundleModule(module.name, [liblcd, ...given]);
-  return { title: module.name, source: { kind: "module", name: module.name }, bundle: checked(made, module.name) };
+  const shown = made.digest === undefined ? undefined : ({ kind: "module", name: module.name, digest: made.digest } as const);
+  return { title: module.name, source: { kind: "module", name: module.name }, bundle: checked(made, module.name), shown };
 }
 
 interface Made {
@@ -239,7 +263,8 @@ async function matched(log: Given, header: Header, opening: Opening): Promise<Op
   }
   const title = `${opening.title}, from ${log.name}`;
   const source = { kind: "log", name: log.name } as const;
-  return { ...opening, title, source, recorded: new TextDecoder().decode(log.bytes) };
+  const shown = { kind: "log", name: log.name, digest } as const;
+  return { ...opening, title, source, shown, recorded: new TextDecoder().decode(log.bytes) };
 }
 
 interface RunDetails {
