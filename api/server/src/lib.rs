@@ -3,6 +3,7 @@
 //! - `config`: what a server can be told; `telemetry`: what it says of itself;
 //! - `http`: connections, who is let in, what every answer has; `problem`: what went wrong;
 //! - `routes`: the resources, a file each, with their description;
+//! - `page`: the files of the page in the browser;
 //! - `request`, `uploads`: what callers ask for and send, checked;
 //! - `engine`: the queue, and what runs things; `worker`: the processes that do;
 //! - `logs`: what happened in a run, read while it goes on or later.
@@ -24,6 +25,7 @@ pub mod config;
 mod engine;
 pub mod http;
 mod logs;
+mod page;
 pub mod problem;
 pub mod request;
 mod routes;
@@ -106,10 +108,12 @@ impl Server {
             ..Settings::own(config.limits.workers).map_err(ConfigError::Program)?
         };
         let pool = Pool::start(settings);
-        let (host, field) =
-            tokio::task::spawn_blocking(|| (lcd::host::HostDescription::of_this_host(), field()))
-                .await
-                .map_err(|error| ServeError::Metrics(error.to_string()))?;
+        let (host, field) = tokio::task::spawn_blocking(|| {
+            page::prepare();
+            (lcd::host::HostDescription::of_this_host(), field())
+        })
+        .await
+        .map_err(|error| ServeError::Metrics(error.to_string()))?;
         let engine = Engine::start(Arc::clone(&results), pool, config.limits, host, field)?;
         let shutdown = CancellationToken::new();
         let app = App::new(config, results, engine, metrics, modules, shutdown);

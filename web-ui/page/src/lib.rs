@@ -6,9 +6,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::io::Write as _;
+use std::sync::{LazyLock, OnceLock};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
@@ -23,6 +25,12 @@ struct Dist;
 /// The page's workbench, as WebAssembly: an assembler, a disassembler, comparisons.
 pub static WORKBENCH_WASM: &[u8] = include_bytes!(env!("LCD_WORKBENCH_WASM_PATH"));
 
+/// What browsers let the page do: load its own files, start its own workers, compile WebAssembly, ask
+/// its own server. The page says the same of itself where it has no server to say it.
+pub const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
+     base-uri 'none'; form-action 'none'";
+
 /// A file of the page.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -34,18 +42,34 @@ pub struct File {
     pub etag: String,
     /// Whether the path names these bytes and will never name others.
     pub immutable: bool,
+    gzipped: OnceLock<Option<Vec<u8>>>,
 }
 
 impl File {
     fn new(path: &str, bytes: Cow<'static, [u8]>) -> Self {
-        let mut etag = String::from("\"");
-        for byte in &Sha256::digest(&bytes)[..16] {
-            write!(etag, "{byte:02x}").expect("a string takes it");
+        let digest = Sha256::digest(&bytes);
+        let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            bytes,
+            media_type: media_type::of(path),
+            etag: format!("\"{digits}\""),
+            // Vite puts a digest into the names of what it puts there.
+            immutable: path.starts_with("assets/"),
+            gzipped: OnceLock::new(),
         }
-        etag.push('"');
-        let media_type = media_type::of(path);
-        // Vite puts a digest into the names of what it puts there.
-        Self { bytes, media_type, etag, immutable: path.starts_with("assets/") }
+    }
+
+    /// The bytes as gzip has them, if that is worth it. Takes its time when it is first asked for.
+    pub fn gzipped(&self) -> Option<&[u8]> {
+        let gzipped = self.gzipped.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            // Nothing that is written into memory fails.
+            encoder.write_all(&self.bytes).ok()?;
+            let gzipped = encoder.finish().ok()?;
+            // What is packed already would only have to be unpacked twice.
+            (gzipped.len() < self.bytes.len() - self.bytes.len() / 10).then_some(gzipped)
+        });
+        gzipped.as_deref()
     }
 }
 

@@ -1,16 +1,15 @@
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::Read as _;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::{Page, media_type};
+use super::{POLICY, Page, media_type};
 
-fn gzipped(bytes: &[u8]) -> usize {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap().len()
+/// Bytes that have to be sent for a file.
+fn sent(path: &str) -> usize {
+    let file = Page::served().get(path).unwrap_or_else(|| panic!("{path} is not there"));
+    file.gzipped().unwrap_or(&file.bytes).len()
 }
 
 fn text(path: &str) -> &'static str {
@@ -74,6 +73,10 @@ fn pages_name_only_files_that_are_there_and_bring_nothing_inline() {
         }
         let mut scripts = source.split("<script").skip(1);
         assert!(scripts.all(|script| script.contains("src=\"./")), "{html} has a script inline");
+        // Both policies hold, so they had better be the same.
+        if let Some((_, rest)) = source.split_once("Content-Security-Policy") {
+            assert!(rest.contains(POLICY), "{html} has another policy");
+        }
     }
 }
 
@@ -81,7 +84,7 @@ fn pages_name_only_files_that_are_there_and_bring_nothing_inline() {
 fn the_first_load_is_small() {
     for html in ["index.html", "embed.html"] {
         let loaded = first_load(html);
-        let size: usize = loaded.iter().map(|path| gzipped(text(path).as_bytes())).sum();
+        let size: usize = loaded.iter().map(|path| sent(path)).sum();
         assert!(size <= 100_000, "{html} loads {size} bytes: {loaded:?}");
         let lazy = loaded.iter().find(|path| path.contains("lcd/") || path.ends_with("wasm"));
         assert_eq!(lazy, None);
@@ -90,7 +93,7 @@ fn the_first_load_is_small() {
 
 #[test]
 fn the_simulator_is_small() {
-    let size = gzipped(&Page::served().get("lcd/sim.wasm").unwrap().bytes);
+    let size = sent("lcd/sim.wasm");
     assert!(size <= 600_000, "{size} bytes, compressed");
 }
 
@@ -144,4 +147,15 @@ fn every_file_has_its_media_type_and_its_tag() {
     for path in ["", "/", "index", "../Cargo.toml", "assets", "assets/", "lcd/worlds/../sim.wasm"] {
         assert!(Page::served().get(path).is_none(), "{path}");
     }
+}
+
+#[test]
+fn what_is_compressed_is_the_same() {
+    for (path, file) in Page::served().files().filter(|(path, _)| !path.contains("/worlds/")) {
+        let Some(gzipped) = file.gzipped() else { continue };
+        let mut bytes = Vec::new();
+        GzDecoder::new(gzipped).read_to_end(&mut bytes).unwrap();
+        assert!(bytes == *file.bytes && gzipped.len() < bytes.len(), "{path}");
+    }
+    assert!(Page::served().get("lcd/sim.wasm").unwrap().gzipped().is_some());
 }

@@ -4,6 +4,7 @@
 mod client;
 mod conformance;
 mod faults;
+mod page;
 mod resources;
 mod security;
 mod server;

@@ -18,12 +18,21 @@ fn other_names_and_other_pages_are_turned_away() {
     let server = Server::fresh();
     let client = &server.client;
     let port = client.authority().rsplit(':').next().unwrap();
-    for path in ["/", "/api/v1", "/metrics", "/docs/", "/nowhere"] {
+    for path in ["/api/v1", "/metrics", "/docs/", "/nowhere", "/assets/nothing.js"] {
         let rebound = client.with("host", "evil.example").get(path).expect(421);
         assert!(rebound.detail().contains("evil.example"));
         client.with("origin", "http://evil.example").get(path).expect(403);
         client.with("origin", "null").get(path).expect(403);
         client.with("sec-fetch-site", "cross-site").get(path).expect(403);
+    }
+    // The page is for links from anywhere, and lessons for frames; but not for scripts of others.
+    for path in ["/", "/embed.html", "/lcd/sim.wasm"] {
+        for site in ["cross-site", "same-site", "none"] {
+            client.with("sec-fetch-site", site).get(path).expect(200);
+        }
+        client.with("host", "evil.example").get(path).expect(421);
+        client.with("origin", "http://evil.example").get(path).expect(403);
+        client.with("sec-fetch-site", "cross-site").send(&Method::DELETE, path).expect(403);
     }
     // Probes know an address and no name.
     for path in ["/healthz", "/readyz"] {
@@ -59,7 +68,7 @@ fn token_file(place: &Path, token: &str, mode: u32) -> PathBuf {
 }
 
 #[test]
-fn with_a_token_everything_but_probes_and_documentation_needs_it() {
+fn with_a_token_everything_but_probes_documentation_and_the_page_needs_it() {
     let place = tempfile::tempdir().unwrap();
     let token = "correct-horse-battery-staple";
     let path = token_file(place.path(), token, 0o600);
@@ -89,6 +98,15 @@ fn with_a_token_everything_but_probes_and_documentation_needs_it() {
     {
         client.get(open).expect(200);
     }
+    // The page asks people for the token, and then shows it as every client does, streams included.
+    for open in ["/", "/index.html", "/lcd/site.json", "/lcd/sim.wasm"] {
+        client.get(open).expect(200);
+    }
+    client.with("sec-fetch-site", "same-origin").get("/api/v1/changes").expect(401);
+    let page = right.with("sec-fetch-site", "same-origin");
+    let page = page.with("origin", &format!("http://{}", client.authority()));
+    page.get("/api/v1/runs").expect(200);
+    assert!(page.follow("/api/v1/changes", None).is_ok());
     // Neither its log nor any answer repeats it.
     let log = server.stop();
     assert!(!log.contains("horse"), "{log}");

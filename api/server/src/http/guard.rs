@@ -4,16 +4,20 @@
 //!   own name mean 127.0.0.1 and read what this server says (DNS rebinding).
 //! - `Origin`, if there is one, must be one of them too, and `Sec-Fetch-Site` must not say that
 //!   another site asks: no page of somebody else's starts a run here.
-//! - With a token configured, every request but those of the probes must show it.
+//! - The page's own files are for links and frames on any page: for them `Sec-Fetch-Site` is not looked
+//!   at. They are the same in every copy of this program.
+//! - With a token configured, every request must show it, but those for the probes, the
+//!   documentation and the page's own files.
 
 use std::net::SocketAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header, uri::Authority};
+use axum::http::{HeaderMap, Method, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::config::Token;
+use crate::page;
 use crate::problem::{Kind, Problem};
 
 /// What is checked.
@@ -25,8 +29,8 @@ pub struct Guard {
 
 /// Paths that answer whoever asks: they say that the server is there, and whether it works.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
-/// Paths that answer without a token: they say what the server understands.
-const OPEN: [&str; 2] = ["/", "/api/v1/openapi.json"];
+/// A path that answers without a token: it says what the server understands.
+const OPEN: &str = "/api/v1/openapi.json";
 /// Whole directories of such.
 const OPEN_BELOW: [&str; 2] = ["/docs", "/problems/"];
 
@@ -65,6 +69,10 @@ impl Guard {
         let headers = request.headers();
         let host = self.check_host(request)?;
         check_origin(host, headers)?;
+        if is_page(request) {
+            return Ok(());
+        }
+        check_site(headers)?;
         match &self.token {
             Some(token) if !is_open(request.uri().path()) => check_token(token, headers),
             _ => Ok(()),
@@ -99,15 +107,28 @@ impl Guard {
 }
 
 fn is_open(path: &str) -> bool {
-    OPEN.contains(&path) || OPEN_BELOW.iter().any(|directory| path.starts_with(directory))
+    path == OPEN || OPEN_BELOW.iter().any(|directory| path.starts_with(directory))
+}
+
+/// Whether somebody wants a file of the page, and nothing else.
+fn is_page(request: &Request) -> bool {
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    reads && page::file(request.uri().path()).is_some()
+}
+
+/// Browsers say whose page asks.
+fn check_site(headers: &HeaderMap) -> Result<(), Problem> {
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    match site {
+        Some(site @ ("cross-site" | "same-site")) => {
+            Err(Problem::new(Kind::FOREIGN_ORIGIN, format!("Sec-Fetch-Site is {site}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Another port is another origin, so an `Origin` must be what the request calls this server.
 fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    if let Some(site @ ("cross-site" | "same-site")) = site {
-        return Err(Problem::new(Kind::FOREIGN_ORIGIN, format!("Sec-Fetch-Site is {site}")));
-    }
     for origin in headers.get_all(header::ORIGIN) {
         let text = origin.to_str().unwrap_or_default();
         let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
@@ -220,5 +241,33 @@ mod tests {
         guard.admit(&probe).unwrap();
         *probe.uri_mut() = "/api/v1/openapi.json".parse().unwrap();
         assert!(guard.admit(&probe).is_err(), "another name");
+    }
+
+    #[test]
+    fn files_of_the_page_are_for_links_and_frames_on_any_page() {
+        let place = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(place.path(), "0123456789abcdef").unwrap();
+        let token = Token::read(place.path()).unwrap();
+        let guard = Guard::new("127.0.0.1:7171".parse().unwrap(), &[], Some(token));
+        let asks = |method: &str, path: &str, headers: &[(&str, &str)]| {
+            let mut request = request(headers);
+            *request.method_mut() = method.parse().unwrap();
+            *request.uri_mut() = path.parse().unwrap();
+            guard.admit(&request).map_or_else(|problem| problem.kind().status.as_u16(), |()| 200)
+        };
+        let own = ("host", "localhost");
+        let foreign = ("sec-fetch-site", "cross-site");
+        for path in ["/", "/index.html", "/embed.html", "/lcd/site.json", "/lcd/sim.wasm"] {
+            for method in ["GET", "HEAD"] {
+                assert_eq!(asks(method, path, &[own, foreign]), 200, "{path}");
+            }
+            assert_eq!(asks("GET", path, &[("host", "evil.example")]), 421, "{path}");
+            assert_eq!(asks("GET", path, &[own, ("origin", "http://evil.example")]), 403, "{path}");
+            assert_eq!(asks("POST", path, &[own, foreign]), 403, "{path}");
+            assert_eq!(asks("POST", path, &[own]), 401, "{path}");
+        }
+        for path in ["/api/v1", "/docs/", "/metrics", "/assets/nothing", "//", "/lcd/../api/v1"] {
+            assert_eq!(asks("GET", path, &[own, foreign]), 403, "{path}");
+        }
     }
 }

@@ -31,6 +31,10 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
+/// Marks an answer that the pages of others may show in a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyFrame;
+
 /// Puts around all routes what every request goes through, from the outside inwards: it is named
 /// and watched, a panic becomes an answer, it is let in or not, and it is counted.
 pub fn surround(routes: Router, guard: Guard, limits: &Limits) -> Router {
@@ -153,6 +157,7 @@ fn complete(mut response: Response, id: &RequestId) -> Response {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         response.extensions_mut().insert(problem);
     }
+    let framed = response.extensions().get::<AnyFrame>().is_some();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(REQUEST_ID, value);
@@ -160,12 +165,14 @@ fn complete(mut response: Response, id: &RequestId) -> Response {
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "DENY"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ];
     for (name, value) in fixed {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if !framed {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }
     response
 }

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::path::Operation;
@@ -127,8 +127,7 @@ pub(super) fn serve(routes: Router, api: &OpenApi) -> Router {
     let docs: Router =
         Router::new().merge(SwaggerUi::new("/docs").url(JSON, api.clone())).layer(layer.clone());
     let problems = Router::new().route("/problems/{kind}", get(problem)).layer(layer);
-    let start = Router::new().route("/", get(|| async { Redirect::to("/docs") }));
-    routes.merge(docs).merge(problems).merge(start)
+    routes.merge(docs).merge(problems)
 }
 
 /// A page about a kind of problem.

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::config::Limits;
 use crate::http::answer_within;
 use crate::http::extract::BodyLimits;
+use crate::page;
 
 mod campaigns;
 mod description;
@@ -32,7 +33,7 @@ mod worlds;
 pub(crate) fn router(app: &App) -> (Router, OpenApi) {
     let (routes, api) = all(&app.config().limits).with_state(app.clone()).split_for_parts();
     let api = description::complete(api);
-    (description::serve(routes, &api), api)
+    (description::serve(routes, &api).merge(page::routes()), api)
 }
 
 /// The description of all routes, without a server.
