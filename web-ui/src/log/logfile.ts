@@ -3,6 +3,7 @@
 
 import type { LogHeader } from "./event";
 import { Line, parseEvent, UNREADABLE, type LineSource, type LogLine } from "./lines";
+import { pause } from "./pause";
 import { namesFrom, type Names } from "./words";
 
 /** The version of the format that is read here. */
@@ -89,7 +90,7 @@ export class LogFile implements LineSource {
     const file = new LogFile(bytes);
     while (!file.#index(performance.now() + 24)) {
       progress?.(file.#next / bytes.length);
-      await new Promise((done) => setTimeout(done));
+      await pause();
     }
     return file;
   }

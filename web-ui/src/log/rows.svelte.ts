@@ -1,9 +1,8 @@
-// What a log's list shows: which rows there are under a filter, their lines as they arrive, and how
-// far it is scrolled.
+// What a log's list shows: which rows there are under a filter, and their lines as they arrive.
 
 import { Pieces, type LineSource, type LogLine } from "./lines";
+import { Scroll } from "./scroll.svelte";
 import { EVERYTHING, isEverything, placeOf, Search, type Filter } from "./search";
-import { Track } from "./track";
 import type { Names } from "./words";
 
 export interface Row {
@@ -14,20 +13,12 @@ export interface Row {
   line: LogLine | undefined;
 }
 
-const BEYOND = 6;
-
 export class Rows {
   source: LineSource = $state.raw({ length: 0, lines: () => [] });
   names: Names | undefined = $state.raw();
   filter: Filter = $state.raw(EVERYTHING);
   /** What went wrong with reading lines. */
   problem: string | undefined = $state();
-  rowHeight = $state(24);
-  view = $state(400);
-  /** Where the element is scrolled to, and where that is among the rows. */
-  top = $state(0);
-  at = $state(0);
-
   #pieces: Pieces = new Pieces(this.source);
   #search: Search | undefined = $state.raw();
   /** Counts what arrived, so that what is shown is looked at again. */
@@ -41,15 +32,11 @@ export class Rows {
     void this.#arrived;
     return this.#search?.searched;
   });
-  readonly track = $derived(new Track(this.length * this.rowHeight, this.view));
-  /** What rows are moved by, from where they would be without scaling. */
-  readonly shift = $derived(this.top - this.at);
+  readonly scroll = new Scroll(() => this.length);
   readonly visible: Row[] = $derived.by(() => {
     void this.#arrived;
-    const first = Math.max(0, Math.floor(this.at / this.rowHeight) - BEYOND);
-    const last = Math.min(this.length, Math.ceil((this.at + this.view) / this.rowHeight) + BEYOND);
     const rows: Row[] = [];
-    for (let place = first; place < last; place++) {
+    for (let place = this.scroll.first; place < this.scroll.end; place++) {
       const number = this.numberAt(place);
       rows.push({ place, number, line: this.#pieces.ready(number) });
     }
@@ -119,34 +106,5 @@ export class Rows {
   line(number: number): LogLine | undefined {
     void this.#arrived;
     return number >= 0 && number < this.source.length ? this.#pieces.ready(number) : undefined;
-  }
-
-  scrolled(top: number): void {
-    this.at = this.track.moved(this.at, this.top, top);
-    this.top = top;
-  }
-
-  /** Where to scroll the element to, so that a row can be seen; nothing if it can be. */
-  toShow(place: number, middle = false): number | undefined {
-    const start = place * this.rowHeight;
-    const end = start + this.rowHeight;
-    const room = middle ? this.rowHeight * 2 : 0;
-    if (start >= this.at + room && end <= this.at + this.view - room) return undefined;
-    const wanted = middle
-      ? start - (this.view - this.rowHeight) / 2
-      : start < this.at
-        ? start
-        : end - this.view;
-    this.at = Math.max(0, Math.min(wanted, this.track.total - this.view));
-    this.top = Math.round(this.track.top(this.at));
-    return this.top;
-  }
-
-  /** After scrolling has come to rest: where the element belongs, if that is somewhere else. */
-  settle(): number | undefined {
-    const top = Math.round(this.track.top(this.at));
-    if (!this.track.scaled || Math.abs(top - this.top) < 1) return undefined;
-    this.top = top;
-    return top;
   }
 }

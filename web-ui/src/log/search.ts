@@ -3,6 +3,7 @@
 import { describe } from "./describe";
 import { groupOf, trouble, type Group } from "./kinds";
 import type { LineSource, LogLine } from "./lines";
+import { pause } from "./pause";
 import type { Names } from "./words";
 
 export interface Filter {
@@ -98,7 +99,7 @@ export class Search {
         );
         if (this.#stopped) return;
         this.#told();
-        await new Promise((done) => setTimeout(done));
+        await pause();
       }
     } finally {
       this.#running = false;
