@@ -2,11 +2,6 @@
 ; number that is in the page afterwards.
 
         .global init_module
-        .equ    CAP_GRANT, 2
-        .equ    DOMAIN_RUN, 7
-        .equ    YIELD, 33
-        .equ    READ, 1
-        .equ    WRITE, 2
 
         .equ    PAGE, 5
         .equ    CHILD, 6
@@ -20,16 +15,13 @@ init_module:
         mov     qword ptr [rbx], CHILD
         mov     qword ptr [rbx + 8], PAGE
         mov     qword ptr [rbx + 16], CHILDS_SLOT
-        mov     qword ptr [rbx + 24], READ + WRITE
+        mov     qword ptr [rbx + 24], LCD_READ + LCD_WRITE
         mov     qword ptr [rbx + 32], 0
-        mov     eax, CAP_GRANT
-        out     0xe0, eax
+        hypercall cap_grant
 
         mov     qword ptr [rbx], CHILD
-        mov     eax, DOMAIN_RUN
-        out     0xe0, eax
+        hypercall domain_run
 
-        mov     eax, YIELD
-        out     0xe0, eax               ; now the child runs
+        hypercall yield                 ; now the child runs
         mov     rax, [rbp]
         ret

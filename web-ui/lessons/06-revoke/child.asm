@@ -1,9 +1,6 @@
 ; Reads the page that it was given twice, and lets the parent work between.
 
         .global init_module
-        .equ    PAGE_MAP, 18
-        .equ    YIELD, 33
-        .equ    READ, 1
 
         .equ    PAGE, 3
 
@@ -12,11 +9,9 @@ init_module:
         mov     ebp, 0x40003000
         mov     qword ptr [rbx], PAGE
         mov     [rbx + 8], rbp
-        mov     qword ptr [rbx + 16], READ
-        mov     eax, PAGE_MAP
-        out     0xe0, eax
+        mov     qword ptr [rbx + 16], LCD_READ
+        hypercall page_map
 first:  mov     rax, [rbp]
-        mov     eax, YIELD
-        out     0xe0, eax
+        hypercall yield
 second: mov     rax, [rbp]
         ret

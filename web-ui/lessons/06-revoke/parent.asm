@@ -1,12 +1,6 @@
 ; Lends its page to the child for reading. Afterwards it wants to be alone with the page again.
 
         .global init_module
-        .equ    CAP_DELETE, 0
-        .equ    CAP_REVOKE, 1
-        .equ    CAP_GRANT, 2
-        .equ    DOMAIN_RUN, 7
-        .equ    YIELD, 33
-        .equ    READ, 1
 
         .equ    PAGE, 5
         .equ    CHILD, 6
@@ -20,21 +14,17 @@ init_module:
         mov     qword ptr [rbx], CHILD
         mov     qword ptr [rbx + 8], PAGE
         mov     qword ptr [rbx + 16], CHILDS_SLOT
-        mov     qword ptr [rbx + 24], READ
+        mov     qword ptr [rbx + 24], LCD_READ
         mov     qword ptr [rbx + 32], 0
-        mov     eax, CAP_GRANT
-        out     0xe0, eax
+        hypercall cap_grant
 
         mov     qword ptr [rbx], CHILD
-        mov     eax, DOMAIN_RUN
-        out     0xe0, eax
+        hypercall domain_run
 
-        mov     eax, YIELD
-        out     0xe0, eax               ; the child reads once
+        hypercall yield                 ; the child reads once
 
 back:   ; Take the page back here: your code.
 
-        mov     eax, YIELD
-        out     0xe0, eax               ; the child wants to read again
+        hypercall yield                 ; the child wants to read again
         mov     rax, [rbp]
         ret

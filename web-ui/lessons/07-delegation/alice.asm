@@ -2,14 +2,6 @@
 ; nor anybody who has it from bob. Dora keeps it.
 
         .global init_module
-        .equ    CAP_DELETE, 0
-        .equ    CAP_REVOKE, 1
-        .equ    CAP_GRANT, 2
-        .equ    DOMAIN_RUN, 7
-        .equ    YIELD, 33
-        .equ    CAP_COPY, 34
-        .equ    READ, 1
-        .equ    GRANT, 8
 
         .equ    PAGE, 5
         .equ    BOB, 6
@@ -23,11 +15,11 @@ init_module:
 
         mov     edi, BOB
         mov     esi, PAGE
-        mov     edx, READ + GRANT
+        mov     edx, LCD_READ + LCD_GRANT
         call    give
         mov     edi, DORA
         mov     esi, PAGE
-        mov     edx, READ
+        mov     edx, LCD_READ
         call    give
 
         mov     ecx, 3                  ; time for the others to read
@@ -36,8 +28,7 @@ wait1:  call    yield
         jnz     wait1
 
         mov     qword ptr [rbx], PAGE   ; take the page back from bob
-        mov     eax, CAP_REVOKE
-        out     0xe0, eax
+        hypercall cap_revoke
 
         mov     ecx, 3                  ; time for the others to read again
 wait2:  call    yield
@@ -52,13 +43,10 @@ give:   mov     [rbx], rdi
         mov     qword ptr [rbx + 16], THEIR_SLOT
         mov     [rbx + 24], rdx
         mov     qword ptr [rbx + 32], 0
-        mov     eax, CAP_GRANT
-        out     0xe0, eax
+        hypercall cap_grant
         mov     [rbx], rdi
-        mov     eax, DOMAIN_RUN
-        out     0xe0, eax
+        hypercall domain_run
         ret
 
-yield:  mov     eax, YIELD
-        out     0xe0, eax
+yield:  hypercall yield
         ret

@@ -1,7 +1,6 @@
 ; Adds up the 16 numbers that come through the ring.
 
         .global init_module
-        .equ    NOTIFICATION_WAIT, 45
 
         .equ    RING, 5
 
@@ -15,8 +14,7 @@ look:   cmp     rdx, [rbp]
 
         mov     qword ptr [rbx], RING   ; there is nothing: wait for the doorbell
         mov     qword ptr [rbx + 8], 0
-        mov     eax, NOTIFICATION_WAIT
-        out     0xe0, eax
+        hypercall notification_wait
         jmp     look
 
 take:   add     r8, [rbp + 64 + rdx*8]

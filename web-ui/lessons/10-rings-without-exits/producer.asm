@@ -3,7 +3,6 @@
 ; The page that both sides have: at 0 how many numbers were put in, from 64 on the numbers.
 
         .global init_module
-        .equ    NOTIFICATION_SIGNAL, 44
 
         .equ    RING, 5
 
@@ -17,8 +16,7 @@ put:    lea     rax, [rdx + 1]
         mov     [rbp], rdx              ; now it counts
 
         mov     qword ptr [rbx], RING   ; ring the doorbell
-        mov     eax, NOTIFICATION_SIGNAL
-        out     0xe0, eax
+        hypercall notification_signal
 
         cmp     rdx, 16
         jb      put

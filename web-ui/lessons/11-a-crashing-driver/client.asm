@@ -1,7 +1,6 @@
 ; Asks the driver twice, and returns the sum of the answers. The second question is a bad one.
 
         .global init_module
-        .equ    SYNC_CALL, 12
 
         .equ    REQUESTS, 5
 
@@ -16,10 +15,9 @@ init_module:
         ret
 
 ; Asks with rdi. The answer is in rax.
-ask:    mov     qword ptr [rbx + 136], REQUESTS
-        mov     qword ptr [rbx + 144], 0
+ask:    mov     qword ptr [rbx + LCD_UTCB_ENDPOINT], REQUESTS
+        mov     qword ptr [rbx + LCD_UTCB_TIMEOUT], 0
         mov     [rbx], rdi
-        mov     eax, SYNC_CALL
-        out     0xe0, eax
-        mov     rax, [rbx]              ; the answer; the status is at rbx + 128
+        hypercall sync_call
+        mov     rax, [rbx]              ; the answer; the status is at rbx + LCD_UTCB_STATUS
         ret

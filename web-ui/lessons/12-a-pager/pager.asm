@@ -4,13 +4,7 @@
 ; instruction, 4 the thread, 5 an error code, 6 the guest-physical address.
 
         .global init_module
-        .equ    MEMORY_GRANT_AND_MAP, 6
-        .equ    SYNC_RECEIVE, 10
-        .equ    SYNC_REPLY, 13
-        .equ    PAGE_ALLOCATE, 16
-        .equ    READ, 1
-        .equ    WRITE, 2
-        .equ    GRANT, 8
+
         .equ    GO_ON, 0                ; answers to a fault: try again,
         .equ    END, 1                  ; or end the thread
 
@@ -20,27 +14,24 @@
 init_module:
         mov     rbx, gs:[0]             ; the UTCB
         mov     r12d, 8                 ; the slot for the next page
-        mov     qword ptr [rbx + 136], FAULTS
-        mov     qword ptr [rbx + 144], 0
-next:   mov     eax, SYNC_RECEIVE
-        out     0xe0, eax
-        cmp     qword ptr [rbx + 128], 0        ; the status
+        mov     qword ptr [rbx + LCD_UTCB_ENDPOINT], FAULTS
+        mov     qword ptr [rbx + LCD_UTCB_TIMEOUT], 0
+next:   hypercall sync_receive
+        cmp     qword ptr [rbx + LCD_UTCB_STATUS], 0  ; the status
         jne     done                    ; nobody can fault any more
         mov     r13, [rbx + 48]         ; where the page is missing
         and     r13, -4096
 
         mov     [rbx], r12              ; a new page
-        mov     qword ptr [rbx + 8], READ + WRITE + GRANT
+        mov     qword ptr [rbx + 8], LCD_READ + LCD_WRITE + LCD_GRANT
         mov     qword ptr [rbx + 16], 0
-        mov     eax, PAGE_ALLOCATE
-        out     0xe0, eax
+        hypercall page_allocate
 
         ; The page is the pager's. Give it to the worker, at the address in r13: your code.
 
         inc     r12
         mov     qword ptr [rbx], END
-        mov     eax, SYNC_REPLY
-        out     0xe0, eax
+        hypercall sync_reply
         jmp     next
 
 done:   mov     eax, 0

@@ -1,18 +1,15 @@
 ; Answers requests: how many pieces of m0 bytes fit into 4096?
 
         .global init_module
-        .equ    SYNC_RECEIVE, 10
-        .equ    SYNC_REPLY, 13
 
         .equ    REQUESTS, 5
 
 init_module:
         mov     rbx, gs:[0]             ; the UTCB
-        mov     qword ptr [rbx + 136], REQUESTS
-        mov     qword ptr [rbx + 144], 0
-next:   mov     eax, SYNC_RECEIVE
-        out     0xe0, eax
-        cmp     qword ptr [rbx + 128], 0        ; the status
+        mov     qword ptr [rbx + LCD_UTCB_ENDPOINT], REQUESTS
+        mov     qword ptr [rbx + LCD_UTCB_TIMEOUT], 0
+next:   hypercall sync_receive
+        cmp     qword ptr [rbx + LCD_UTCB_STATUS], 0  ; the status
         jne     done                    ; nobody can call any more
 
         cmp     qword ptr [rbx], 0
@@ -22,8 +19,7 @@ next:   mov     eax, SYNC_RECEIVE
 divide: div     qword ptr [rbx]
         mov     [rbx], rax
 
-answer: mov     eax, SYNC_REPLY
-        out     0xe0, eax
+answer: hypercall sync_reply
         jmp     next
 
 done:   mov     eax, 0
