@@ -3,7 +3,7 @@
 import type { Int } from "./event";
 import { hex, rightsOf, short, slotName } from "./words";
 
-const ARGUMENTS: Record<string, string> = {
+export const ARGUMENTS: Record<string, string> = {
   cap_delete: "slot",
   cap_revoke: "slot",
   cap_grant: "domain from to rights badge",
