@@ -1,8 +1,8 @@
 // Texts that make a world: a world file and the assembly that its modules are made from.
 
-import type { Opening, Source } from "../lab/laboratory";
+import type { Opening } from "../lab/laboratory";
 import type { Plant } from "../lab/protocol";
-import type { Text } from "../permalink";
+import type { Shown, Text } from "../permalink";
 import { file as fetched } from "../site";
 import * as workbench from "../workbench/client";
 import type { Complaint } from "../workbench/protocol";
@@ -31,7 +31,8 @@ export class ProjectFile {
 
 export interface Plan {
   title: string;
-  source: Source;
+  /** The lesson that it is from, and the step that a link to it leads to. */
+  lesson?: { name: string; step: number };
   /** The world file is called world.toml. */
   texts: Text[];
   /** Modules that are there as bytes. */
@@ -113,8 +114,17 @@ export class Project {
     }
   }
 
+  /** What a link says of the texts as they are now. */
+  shown(): Shown {
+    const { title, lesson } = this.plan;
+    if (lesson && !this.edited) return { kind: "lesson", ...lesson };
+    const files = this.texts().filter(({ name }) => name !== WORLD);
+    const world = this.file(WORLD)?.text ?? "";
+    return { kind: "edited", name: title, world, files, ...(lesson && { lesson: lesson.name }) };
+  }
+
   async #build(): Promise<Opening | undefined> {
-    const { title, source, plants, listings = [] } = this.plan;
+    const { title, lesson, plants, listings = [] } = this.plan;
     const programs = this.files.filter(({ name }) => name !== WORLD);
     const objects: workbench.File[] = [];
     for (const file of programs) {
@@ -136,7 +146,8 @@ export class Project {
     const shown = [...programs.map(({ name, text }) => ({ name, text })), ...listings];
     return {
       title: this.edited ? `${title}, edited` : title,
-      source: this.edited ? { kind: "edited", name: title } : source,
+      source: lesson && !this.edited ? { kind: "lesson", name: lesson.name } : { kind: "edited", name: title },
+      shown: this.shown(),
       bundle,
       sources: shown.map(({ name, text }) => ({ file: moduleOf(name), name, text })),
       ...(plants?.length && { plants }),

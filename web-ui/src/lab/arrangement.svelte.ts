@@ -15,6 +15,7 @@ export const VIEWS = [
   { key: "log", title: "Events", columns: [1, 2, 3] },
   { key: "console", title: "Console", columns: [1, 2, 2] },
   { key: "moment", title: "This moment", columns: [1, 0, 1] },
+  { key: "edit", title: "Edit", columns: [0, 1, 1] },
 ] as const;
 
 export type ViewKey = (typeof VIEWS)[number]["key"];

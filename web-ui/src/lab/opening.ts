@@ -65,8 +65,10 @@ export async function fromShown({ shown, seed }: Linked): Promise<Opening> {
         todo: `Choose the file ${shown.name} here: then it goes to that moment.`,
       });
     case "lesson":
-    case "edited":
-      throw new Trouble({ what: "The link leads to a lesson.", todo: "Open it among the lessons." });
+    case "edited": {
+      const { open, projectOf } = await import("../editor/open");
+      return { ...(await open(await projectOf(shown))), ...drawn };
+    }
   }
 }
 

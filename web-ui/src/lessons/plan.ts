@@ -9,11 +9,12 @@ async function bytes(url: string): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-export function planOf(lesson: Lesson): Plan {
+/** `step`: where a link to what is not edited leads. */
+export function planOf(lesson: Lesson, step = 1): Plan {
   const { name, title, world, sources, modules, listings, recorded, plants } = lesson;
   return {
     title,
-    source: { kind: "lesson", name },
+    lesson: { name, step },
     texts: [...sources, { name: WORLD, text: world }],
     modules: () => Promise.all(modules.map(async (module) => ({ name: module.name, bytes: await bytes(module.url) }))),
     listings,
