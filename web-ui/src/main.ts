@@ -7,4 +7,4 @@ import { offline } from "./offline/offline.svelte";
 mount(App, { target: document.getElementById("app")! });
 
 // After everything that the first view needs.
-if (import.meta.env.PROD) addEventListener("load", () => void offline.start());
+if (import.meta.env.PROD) addEventListener("load", () => void offline.start(import.meta.url));

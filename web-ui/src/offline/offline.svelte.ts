@@ -16,13 +16,15 @@ class Offline {
   kept: Kept = $state("not yet");
   #asked = false;
 
-  async start(): Promise<void> {
+  /** `entry` is the address of the page's first script. */
+  async start(entry: string): Promise<void> {
     if (!("serviceWorker" in navigator) || !isSecureContext) {
       this.#is("impossible");
       return;
     }
     navigator.serviceWorker.addEventListener("message", (event: MessageEvent<ToPage>) => {
-      if (event.data.kind === "kept") this.#is(event.data.missing === 0 ? "ready" : "partly");
+      if (event.data.kind === "which") event.ports[0]?.postMessage(entry);
+      else this.#is(event.data.missing === 0 ? "ready" : "partly");
     });
     navigator.serviceWorker.addEventListener("controllerchange", () => {
       if (this.#asked) location.reload();

@@ -37,4 +37,7 @@ export function siteFiles(site: Site): string[] {
 
 /** What the page tells the worker, and the worker the page. */
 export type ToWorker = { kind: "keep" } | { kind: "activate" };
-export type ToPage = { kind: "kept"; missing: number };
+export type ToPage =
+  | { kind: "kept"; missing: number }
+  /** Which script did the page begin with? The answer goes to the port. */
+  | { kind: "which" };

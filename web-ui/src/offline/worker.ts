@@ -17,6 +17,7 @@ const PAGE = `${PREFIX}page:${built.version}`;
 const SITE = `${PREFIX}site`;
 /** A network that has not answered by then counts as none, if there is something kept. */
 const PATIENCE_MS = 4000;
+const ANSWER_MS = 2000;
 const AT_ONCE = 6;
 
 const at = (path: string): string => new URL(path, scope.registration.scope).href;
@@ -39,28 +40,36 @@ async function direct(response: Response): Promise<Response> {
   return response.redirected ? new Response(await response.blob(), { headers: response.headers }) : response;
 }
 
-scope.addEventListener("activate", (event) =>
-  event.waitUntil(
-    (async () => {
-      const windows = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
-      // With at most the one that asked, nobody needs the files of before.
-      if (windows.length <= 1) await dropOld();
-      await scope.clients.claim();
-    })(),
-  ),
-);
+scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim().then(dropOld)));
 
+/** Drops the files of other versions, once no page is open that may need them. */
 async function dropOld(): Promise<void> {
   const names = await caches.keys();
-  await Promise.all(
-    names.filter((name) => name.startsWith(`${PREFIX}page:`) && name !== PAGE).map((name) => caches.delete(name)),
-  );
+  const old = names.filter((name) => name.startsWith(`${PREFIX}page:`) && name !== PAGE);
+  if (old.length === 0) return;
+  const windows = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const entries = await Promise.all(windows.map(entryOf));
+  const ours = new Set(built.files.map(at));
+  if (entries.every((entry) => entry !== undefined && ours.has(entry))) {
+    await Promise.all(old.map((name) => caches.delete(name)));
+  }
+}
+
+/** The script that a page began with, which tells its version; nothing if it does not say. */
+function entryOf(client: Client): Promise<string | undefined> {
+  return new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = (event: MessageEvent<string>) => done(event.data);
+    setTimeout(() => done(undefined), ANSWER_MS);
+    client.postMessage({ kind: "which" } satisfies ToPage, [port2]);
+  });
 }
 
 scope.addEventListener("message", (event) => {
   const message = event.data as ToWorker;
   if (message.kind === "activate") void scope.skipWaiting();
   if (message.kind === "keep") {
+    event.waitUntil(dropOld());
     event.waitUntil(
       keepSite().then((missing) => event.source?.postMessage({ kind: "kept", missing } satisfies ToPage)),
     );
