@@ -1,5 +1,7 @@
 // What the page has to say by itself: spoken (for screen readers), and as notes in the corner.
 
+import { untrack } from "svelte";
+
 export type NoteKind = "info" | "success" | "error";
 
 export interface Note {
@@ -21,8 +23,8 @@ class Status {
 
   /** Says something to those who listen, without showing it. */
   say(text: string) {
-    // The same text again is a change only if it differs.
-    this.spoken = this.spoken === text ? `${text}\u00a0` : text;
+    // The same text again is a change only if it differs. Who says it does not wait for what is said.
+    this.spoken = untrack(() => this.spoken) === text ? `${text}\u00a0` : text;
   }
 
   /** Shows a note. Errors stay until they are closed, and so do notes with something to do. */
