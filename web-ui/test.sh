@@ -94,10 +94,18 @@ command_to_test() {
     echo "command: $LCD"
 }
 
-if wants browser; then
-    browser
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# What the command has in it: the simulator and all that belongs beside the page.
+if wants units || wants browser; then
     command_to_test
+    if [ -z "${LCD_SITE:-}" ]; then
+        "$LCD" site "$work/site" >/dev/null
+        export LCD_SITE="$work/site"
+    fi
 fi
+if wants browser; then browser; fi
 
 if wants types; then
     say "types"
@@ -106,10 +114,8 @@ fi
 
 if wants build; then
     say "dist/ is what the sources make"
-    built=$(mktemp -d)
-    trap 'rm -rf "$built"' EXIT
-    npx vite build --outDir "$built" --emptyOutDir --logLevel warn
-    if ! diff -rq dist "$built"; then
+    npx vite build --outDir "$work/dist" --emptyOutDir --logLevel warn
+    if ! diff -rq dist "$work/dist"; then
         echo "web-ui/dist is not what its sources make. Run \`npm run build\` in web-ui, and commit dist." >&2
         exit 1
     fi
