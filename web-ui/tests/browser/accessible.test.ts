@@ -43,7 +43,7 @@ function accessible(name: string, url: () => string, places: Place[]): void {
       await page.evaluate(source);
       const found: Record<string, string[]> = {};
       for (const place of places) {
-        await go(page, place.hash);
+        await go(page, place);
         const serious = await findings(page);
         if (serious.length) found[place.name] = serious;
       }

@@ -44,7 +44,7 @@ function fits(name: string, url: () => string, places: Place[]): void {
       await settled(page);
       const found: Record<string, string[]> = {};
       for (const place of places) {
-        await go(page, place.hash);
+        await go(page, place);
         const wide = await sticksOut(page);
         if (wide.length) found[place.name] = wide;
         for (const face of ["Results", "Laboratory", "Lessons", "Help"]) {
