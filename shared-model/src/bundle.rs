@@ -15,6 +15,8 @@ use crate::event::Digest;
 use crate::loader::Module;
 use crate::world::World;
 
+pub mod assemble;
+
 const MAGIC: &[u8; 4] = b"lcdb";
 const VERSION: u32 = 2;
 

@@ -37,7 +37,7 @@ mod symbols;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub use error::{LoadError, Problem};
 pub use symbols::{Scope, Symbol, SymbolKind};

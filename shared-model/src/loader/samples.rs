@@ -14,17 +14,17 @@ use object::{
 use super::{LoadError, Module, Problem, Program, link};
 
 /// A relocatable module under construction.
-pub(super) struct Sample {
+pub(crate) struct Sample {
     pub object: Object<'static>,
 }
 
 impl Sample {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
         Self { object }
     }
 
-    pub(super) fn section(&mut self, name: &str, kind: SectionKind, bytes: &[u8]) -> SectionId {
+    pub(crate) fn section(&mut self, name: &str, kind: SectionKind, bytes: &[u8]) -> SectionId {
         let section = self.object.add_section(Vec::new(), name.as_bytes().to_vec(), kind);
         self.object.append_section_data(section, bytes, 16);
         section
@@ -112,7 +112,7 @@ impl Sample {
         }
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.object.write().unwrap()
     }
 }

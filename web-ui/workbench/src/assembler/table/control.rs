@@ -1,0 +1,82 @@
+//! Instructions that go elsewhere, and those of the system.
+
+use iced_x86::Code::*;
+
+use super::Prefixes::Plain;
+use super::shapes::{CALL, IN, INTERRUPT, JUMP, MEMORY, NEAR, NONE, OUT, RETURN};
+use super::{Row, row};
+
+pub(super) static ROWS: &[Row] = &[
+    row(&["jmp"], "goes on elsewhere", Plain, JUMP, &[Jmp_rel8_64, Jmp_rel32_64, Jmp_rm64]),
+    row(&["call"], "calls a function", Plain, CALL, &[Call_rel32_64, Call_rm64]),
+    row(
+        &["loop"],
+        "subtracts 1 from rcx, goes on elsewhere until it is 0",
+        Plain,
+        NEAR,
+        &[Loop_rel8_64_RCX],
+    ),
+    row(
+        &["loope", "loopz"],
+        "subtracts 1 from rcx, goes on elsewhere until it is 0",
+        Plain,
+        NEAR,
+        &[Loope_rel8_64_RCX],
+    ),
+    row(
+        &["loopne", "loopnz"],
+        "subtracts 1 from rcx, goes on elsewhere until it is 0",
+        Plain,
+        NEAR,
+        &[Loopne_rel8_64_RCX],
+    ),
+    row(&["jrcxz"], "goes on elsewhere if rcx is 0", Plain, NEAR, &[Jrcxz_rel8_64]),
+    row(&["ret", "retq"], "returns from a function", Plain, RETURN, &[Retnq, Retnq_imm16]),
+    row(&["leave"], "undoes a frame: mov rsp, rbp and pop rbp", Plain, NONE, &[Leaveq]),
+    row(&["cld"], "strings go upwards", Plain, NONE, &[Cld]),
+    row(&["std"], "strings go downwards", Plain, NONE, &[Std]),
+    row(&["clc"], "carry is 0", Plain, NONE, &[Clc]),
+    row(&["stc"], "carry is 1", Plain, NONE, &[Stc]),
+    row(&["cmc"], "inverts carry", Plain, NONE, &[Cmc]),
+    row(&["pushfq"], "puts the flags on the stack", Plain, NONE, &[Pushfq]),
+    row(&["popfq"], "takes the flags from the stack", Plain, NONE, &[Popfq]),
+    row(&["lahf"], "flags into ah", Plain, NONE, &[Lahf]),
+    row(&["sahf"], "ah into the flags", Plain, NONE, &[Sahf]),
+    row(&["nop"], "does nothing", Plain, NONE, &[Nopd]),
+    row(&["pause"], "does nothing, while waiting", Plain, NONE, &[Pause]),
+    row(&["lfence"], "orders reads", Plain, NONE, &[Lfence]),
+    row(&["sfence"], "orders writes", Plain, NONE, &[Sfence]),
+    row(&["mfence"], "orders reads and writes", Plain, NONE, &[Mfence]),
+    row(&["endbr64"], "marks where an indirect branch may go", Plain, NONE, &[Endbr64]),
+    row(&["ud2"], "is no instruction: an exception", Plain, NONE, &[Ud2]),
+    row(&["int3"], "a breakpoint", Plain, NONE, &[Int3]),
+    row(&["hlt"], "stops the processor: refused", Plain, NONE, &[Hlt]),
+    row(&["cli"], "forbids interrupts: refused", Plain, NONE, &[Cli]),
+    row(&["sti"], "allows interrupts: refused", Plain, NONE, &[Sti]),
+    row(&["rdmsr"], "reads a register of the processor model: refused", Plain, NONE, &[Rdmsr]),
+    row(&["wrmsr"], "writes a register of the processor model: refused", Plain, NONE, &[Wrmsr]),
+    row(&["wbinvd"], "empties the caches: refused", Plain, NONE, &[Wbinvd]),
+    row(&["swapgs"], "exchanges the base of gs: refused", Plain, NONE, &[Swapgs]),
+    row(&["iretq"], "returns from an interrupt", Plain, NONE, &[Iretq]),
+    row(&["syscall"], "calls a kernel, which a domain does not have", Plain, NONE, &[Syscall]),
+    row(&["cpuid"], "asks what the processor is", Plain, NONE, &[Cpuid]),
+    row(&["rdtsc"], "reads the cycle counter", Plain, NONE, &[Rdtsc]),
+    row(&["rdtscp"], "reads the cycle counter", Plain, NONE, &[Rdtscp]),
+    row(&["rdpmc"], "reads a counter of the processor: refused", Plain, NONE, &[Rdpmc]),
+    row(&["int"], "calls an interrupt handler", Plain, INTERRUPT, &[Int_imm8]),
+    row(&["invlpg"], "forgets the translation of an address: refused", Plain, MEMORY, &[Invlpg_m]),
+    row(
+        &["in"],
+        "reads a port",
+        Plain,
+        IN,
+        &[In_AL_imm8, In_AX_imm8, In_EAX_imm8, In_AL_DX, In_AX_DX, In_EAX_DX],
+    ),
+    row(
+        &["out"],
+        "writes to a port",
+        Plain,
+        OUT,
+        &[Out_imm8_AL, Out_imm8_AX, Out_imm8_EAX, Out_DX_AL, Out_DX_AX, Out_DX_EAX],
+    ),
+];
