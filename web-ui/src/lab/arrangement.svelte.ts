@@ -13,7 +13,7 @@ export const VIEWS = [
   { key: "tree", title: "Capability tree", columns: [1, 2, 3] },
   { key: "objects", title: "Endpoints", columns: [1, 2, 1] },
   { key: "log", title: "Events", columns: [1, 2, 3] },
-  { key: "console", title: "Console", columns: [1, 2, 2] },
+  { key: "console", title: "Console", columns: [1, 0, 2] },
   { key: "moment", title: "This moment", columns: [1, 0, 1] },
   { key: "edit", title: "Edit", columns: [0, 1, 1] },
 ] as const;
@@ -74,9 +74,10 @@ export class Arrangement {
     this.set(USUAL);
   }
 
-  /** The open views of each of so many columns; empty columns are left out. */
-  columns(count: number): ViewKey[][] {
-    const open = VIEWS.filter(({ key }) => this.open.includes(key));
+  /** The open views of each of so many columns, without those in which nothing is to be seen. Empty
+   * columns are left out. */
+  columns(count: number, without: ViewKey[] = []): ViewKey[][] {
+    const open = VIEWS.filter(({ key }) => this.open.includes(key) && !without.includes(key));
     if (count <= 1) return [open.map(({ key }) => key)];
     const which = Math.min(count, 4) - 2;
     const columns: ViewKey[][] = Array.from({ length: count }, () => []);

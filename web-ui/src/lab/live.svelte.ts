@@ -1,5 +1,6 @@
 // Answers about the present moment that follow it.
 
+import { untrack } from "svelte";
 import type { Laboratory } from "./laboratory";
 
 /** While a run goes on, an answer is at least so many milliseconds old before it is asked for again. */
@@ -57,7 +58,7 @@ export function live<Answer>(
       result.value = result.before = undefined;
       return;
     }
-    const start = () => void ask(what, topic, running);
+    const start = () => untrack(() => void ask(what, topic, running));
     if (asking) again = start;
     else start();
   });
