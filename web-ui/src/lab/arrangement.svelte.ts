@@ -22,6 +22,12 @@ export type ViewKey = (typeof VIEWS)[number]["key"];
 
 const USUAL: ViewKey[] = ["code", "registers", "memory", "refusal", "graph", "log", "console"];
 
+/** On a very large screen there is room for more. */
+const usual = (): ViewKey[] =>
+  typeof innerWidth === "number" && innerWidth >= 2300
+    ? [...USUAL, "threads", "utcb", "walk", "stops", "objects", "moment"]
+    : USUAL;
+
 export const isView = (key: unknown): key is ViewKey => VIEWS.some((view) => view.key === key);
 
 export class Arrangement {
@@ -31,7 +37,7 @@ export class Arrangement {
   #key: string | undefined;
 
   /** With a key, what is open is kept in this browser. */
-  constructor(open: ViewKey[] = USUAL, key?: string) {
+  constructor(open: ViewKey[] = usual(), key?: string) {
     this.#key = key;
     this.open = this.#kept() ?? open;
     this.front = this.open[0] ?? "code";
@@ -71,7 +77,7 @@ export class Arrangement {
   }
 
   usual(): void {
-    this.set(USUAL);
+    this.set(usual());
   }
 
   /** The open views of each of so many columns, without those in which nothing is to be seen. Empty

@@ -52,10 +52,11 @@ export class Names {
       else high = middle;
     }
     const end = this.segment(address)?.end ?? 0n;
+    let next = this.symbols[low]?.address ?? end;
     // One that began before may be longer than those that begin in it.
     for (let i = low - 1; i >= Math.max(0, low - 16); i--) {
       const symbol = this.symbols[i]!;
-      const next = this.symbols[low]?.address ?? end;
+      if ((this.symbols[i + 1]?.address ?? end) > symbol.address) next = this.symbols[i + 1]?.address ?? end;
       const to = symbol.size ? symbol.address + symbol.size : next < end ? next : end;
       if (address < to || address === symbol.address) return symbol;
     }

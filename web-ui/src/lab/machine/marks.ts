@@ -14,7 +14,7 @@ export function markOf(line: string): Mark {
     case "faulted":
       return "fault";
     case "ended":
-      return /"reason":"/.test(line) ? "fault" : "end";
+      return /"end":\{"reason":"(?:exit|killed|terminated|destroyed|stuck)"/.test(line) ? "end" : "fault";
     default:
       return "other";
   }
