@@ -48,7 +48,7 @@ export const keys = new Keys();
 
 export function pressed(event: KeyboardEvent, lab: Laboratory): void {
   if (!keys.on || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-  const target = event.target as HTMLElement | null;
+  const target = event.target instanceof Element ? event.target : undefined;
   if (target?.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable], dialog")) return;
   const shortcut = SHORTCUTS.find((candidate) => candidate.keys === event.key);
   if (!shortcut || !lab.state) return;
