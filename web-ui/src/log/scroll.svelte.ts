@@ -44,8 +44,10 @@ export class Scroll {
   /** For the element that scrolls. */
   attach = (element: HTMLElement): (() => void) => {
     this.#element = element;
+    // Read here, so that this is done again when it changes.
+    const lines = this.#lines();
     const measure = (): void => {
-      const row = Math.round(parseFloat(getComputedStyle(element).fontSize) * LINES) * this.#lines();
+      const row = Math.round(parseFloat(getComputedStyle(element).fontSize) * LINES) * lines;
       const place = this.at / this.rowHeight;
       this.view = element.clientHeight;
       if (row === this.rowHeight) return;
