@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number that is `0x` and hexadecimal digits in JSON, whose readers lose digits of large ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^0x[0-9a-f]{1,16}$"))]
 pub struct Hex(pub u64);
 
 impl Serialize for Hex {

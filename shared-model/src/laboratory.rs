@@ -2,20 +2,23 @@
 //! moved through, stopped and looked into.
 //!
 //! Numbers of 64 bits are "0x…" texts, so that none loses a digit where all numbers are floating
-//! ones; counts and small numbers are numbers. The answers are in [`crate::microkernel::look`] and
-//! where they are made.
+//! ones; counts and small numbers are numbers.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::abi::Hypercall;
 use crate::domain::{DomainId, ThreadId};
+use crate::event::{Digest, Event, LogHeader};
 use crate::hex::Hex;
 use crate::microkernel::Schedule;
 use crate::microkernel::look::{self, Space};
+use crate::refusal::Refusal;
+use crate::snapshot::Snapshot;
 
 /// A moment of a run. Two moments are in the order of `retired`, and then of `steps`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -171,7 +174,7 @@ pub enum Request {
         /// The domain.
         domain: DomainId,
     },
-    /// Why an event was a refusal, or null if it was none.
+    /// Why an event was a refusal: a [`crate::refusal::Refusal`], or null if it was none.
     Refusal {
         /// The event's number, from 0.
         event: usize,
@@ -264,14 +267,143 @@ pub struct Advanced {
 ///
 /// # Errors
 /// A message if the bytes are not one.
+// Elsewhere it would become part of code that has to be fast, and large.
+#[inline(never)]
 pub fn parse(request: &[u8]) -> Result<Request, String> {
     serde_json::from_slice(request).map_err(|error| format!("not a request: {error}"))
 }
 
-/// An answer as JSON.
-///
-/// # Errors
-/// None that can happen to the answers there are.
-pub fn answer(answer: &impl Serialize) -> Result<Vec<u8>, String> {
-    serde_json::to_vec(answer).map_err(|error| format!("the answer cannot be written: {error}"))
+/// What the laboratory answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To [`Request::Boot`] and [`Request::State`].
+    State(State),
+    /// To [`Request::Advance`].
+    Advanced(Advanced),
+    /// To [`Request::Memory`].
+    Memory(Vec<look::MemoryPiece>),
+    /// To [`Request::Walk`].
+    Walk(look::Walk),
+    /// To [`Request::Graph`].
+    Graph(Snapshot),
+    /// To [`Request::Objects`].
+    Objects(look::Objects),
+    /// To [`Request::Utcb`].
+    Utcb(look::Utcb),
+    /// To [`Request::Header`].
+    Header(LogHeader),
+    /// To [`Request::Program`].
+    Program(look::Program),
+    /// To [`Request::Refusal`].
+    Refusal(Option<Refusal>),
+    /// To [`Request::Digest`].
+    Digest(Digest),
+    /// To [`Request::Console`].
+    Text(String),
+}
+
+impl Answer {
+    /// The answer as JSON.
+    ///
+    /// # Errors
+    /// None that can happen to the answers there are.
+    #[inline(never)]
+    pub fn to_json(&self) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(self).map_err(|error| format!("the answer cannot be written: {error}"))
+    }
+}
+
+/// Events as lines of a log: the answer to [`Request::Events`].
+#[inline(never)]
+pub fn lines(events: &[Event]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for event in events {
+        out.extend(serde_json::to_vec(event).expect("an event is plain data"));
+        out.push(b'\n');
+    }
+    out
+}
+
+/// Whether two events, as JSON, differ only in what hosts may show differently: flags that the
+/// manual leaves undefined, and what a thread had come to that was stopped from outside.
+pub fn are_alike(one: &[u8], other: &[u8]) -> bool {
+    let [one, other] = [one, other].map(comparable);
+    one.is_some() && one == other
+}
+
+fn comparable(event: &[u8]) -> Option<Value> {
+    let mut event: Value = serde_json::from_slice(event).ok()?;
+    let fields = event.as_object_mut()?;
+    match fields.get("event")?.as_str()? {
+        "ended" => {
+            let reason = fields.get("end")?.get("reason")?.as_str()?;
+            let is_asynchronous = matches!(reason, "killed" | "timeout");
+            fields.remove("undefined_flags");
+            if is_asynchronous {
+                fields.remove("registers");
+                fields.remove("at");
+            } else {
+                fields.get_mut("registers")?.as_object_mut()?.remove("rflags");
+            }
+        }
+        // What a thread that was stopped left in memory depends on when that was.
+        "memory" => {
+            fields.remove("digest");
+        }
+        "memory_total" => {
+            fields.remove("zero");
+        }
+        _ => {}
+    }
+    Some(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{are_alike, parse};
+
+    #[test]
+    fn requests_are_as_the_page_writes_them() {
+        for request in [
+            r#"{"boot":{}}"#,
+            r#"{"boot":{"schedule":{"seeded":{"seed":1}},"plants":[{"domain":0,"address":"0x1","register":"rax","xor":"0x1"}]}}"#,
+            r#"{"advance":{"goal":{"single":1},"budget":1000}}"#,
+            r#"{"advance":{"goal":{"position":{"retired":1,"steps":2}},"stops":{},"budget":1}}"#,
+            r#"{"advance":{"goal":"end","stops":{"addresses":[{"domain":0,"address":"0x1"}],"hypercalls":["cap_revoke"],"capabilities":[{"domain":0,"slot":3}],"memory":[{"domain":0,"address":"0x1","length":8,"read":true}]},"budget":1}}"#,
+            r#""state""#,
+            r#"{"memory":{"domain":0,"space":"virtual","address":"0x1000","length":64}}"#,
+            r#"{"walk":{"domain":0,"address":"0x1000"}}"#,
+            r#"{"events":{"from":0,"limit":10}}"#,
+            r#"{"utcb":{"thread":0}}"#,
+            r#"{"refusal":{"event":3}}"#,
+            r#""digest""#,
+        ] {
+            assert!(
+                parse(request.as_bytes()).is_ok(),
+                "{request}: {:?}",
+                parse(request.as_bytes())
+            );
+        }
+        assert!(parse(br#"{"advance":{"goal":"nowhere","budget":1}}"#).is_err());
+        assert!(
+            parse(br#"{"advance":{"goal":"end","stops":{"hypercalls":["x"]},"budget":1}}"#)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn only_what_hosts_show_differently_is_ignored() {
+        let ended = |reason: &str, rax: u64, flags: u64| {
+            alloc::format!(
+                r#"{{"domain":0,"thread":0,"event":"ended","end":{{"reason":"{reason}","value":0}},"registers":{{"general":[{rax}],"rip":1,"rflags":{flags}}},"undefined_flags":{flags}}}"#
+            )
+        };
+        let alike = |a: &str, b: &str| are_alike(a.as_bytes(), b.as_bytes());
+        assert!(alike(&ended("exit", 1, 2), &ended("exit", 1, 3)));
+        assert!(!alike(&ended("exit", 1, 2), &ended("exit", 2, 2)));
+        assert!(alike(&ended("killed", 1, 2), &ended("killed", 2, 2)));
+        assert!(!alike(&ended("killed", 1, 2), &ended("timeout", 1, 2)));
+        assert!(!alike("no event", "no event"));
+    }
 }

@@ -35,6 +35,7 @@ pub mod layout;
 pub mod loader;
 pub mod microkernel;
 pub mod paging;
+pub mod refusal;
 pub mod registers;
 pub mod report;
 pub mod rights;

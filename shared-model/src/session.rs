@@ -373,8 +373,17 @@ fn host_read<A: Arch>(
 /// # Errors
 /// A message if the request is not one.
 pub fn handle_json<A: Arch>(session: &mut Session<A>, request: &[u8]) -> Result<Vec<u8>, String> {
-    let request: Request =
-        serde_json::from_slice(request).map_err(|error| format!("not a request: {error}"))?;
-    let answer: Result<Response, LifecycleError> = session.handle(request);
-    serde_json::to_vec(&answer).map_err(|error| format!("the answer cannot be written: {error}"))
+    let request = parse(request)?;
+    write(&session.handle(request))
+}
+
+// These two are the same for every backend, and large: they are not to become part of anything.
+#[inline(never)]
+fn parse(request: &[u8]) -> Result<Request, String> {
+    serde_json::from_slice(request).map_err(|error| format!("not a request: {error}"))
+}
+
+#[inline(never)]
+fn write(answer: &Result<Response, LifecycleError>) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(answer).map_err(|error| format!("the answer cannot be written: {error}"))
 }

@@ -20,6 +20,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+mod lines;
+
+pub use lines::exit_order_of_lines;
+
 use super::schedule::Turns;
 use super::{Microkernel, Schedule, Step};
 use crate::abi::{Hypercall, Status};
@@ -267,61 +271,116 @@ const fn is_refusal(exit: &Exit) -> bool {
 
 /// What decided a run, by its log: for [`Schedule::Recorded`].
 pub fn exit_order(log: &Log) -> Order {
-    let mut order = Order::default();
-    // Faults that were sent to somebody, with which a thread ends if he says so.
-    let mut faults = BTreeMap::new();
-    // Whose next port access is a hypercall's.
-    let mut port = None;
+    let mut builder = Builder::default();
     for event in &log.events {
         if let EventKind::Unmapped { .. } = event.kind {
-            order.note_unmapping();
+            builder.unmapped();
         }
         let Some(thread) = event.thread else { continue };
-        let reason = match &event.kind {
+        match &event.kind {
             EventKind::Hypercall { call, status, .. } => {
-                let of_port = matches!(call, Some(Hypercall::PortRead | Hypercall::PortWrite));
-                port = (of_port && *status == Status::Ok).then_some(thread);
-                None
+                builder.hypercall(thread, *call, *status);
             }
-            EventKind::Port { .. } if port.take() != Some(thread) => None,
-            EventKind::Return { .. } => None,
+            EventKind::Port { .. } => builder.port(thread),
+            EventKind::Return { .. } => builder.exit(thread, false),
             EventKind::Faulted { fault, .. } => {
-                order.note_exit(thread, Some(fault));
-                faults.insert(thread, fault);
-                continue;
+                builder.faulted(thread, fault, matches!(fault, KillReason::Fault { .. }));
             }
             EventKind::Ended { end: End::Killed(reason), .. } => {
-                match reason {
-                    KillReason::Killed => order.kills.push((order.exits.len() as u64, thread)),
-                    KillReason::Timeout => order.timed_out = true,
-                    _ => {}
-                }
-                if !is_own(reason) || faults.get(&thread) == Some(&reason) {
-                    continue;
-                }
-                Some(reason)
+                builder.killed(thread, reason, Ending::of(reason));
             }
-            _ => continue,
-        };
-        order.note_exit(thread, reason);
-        faults.remove(&thread);
+            _ => {}
+        }
     }
-    order
+    builder.order
 }
 
-impl Order {
-    fn note_exit(&mut self, thread: ThreadId, reason: Option<&KillReason>) {
-        if let Some(KillReason::Fault { .. }) = reason {
-            self.refusals.push(self.exits.len() as u64);
+/// Of how a thread was killed, what matters to the order of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    /// By what it did itself; perhaps by an access that was refused.
+    Own { is_refusal: bool },
+    /// By somebody outside.
+    Killed,
+    /// By the run's limit.
+    TimedOut,
+    /// By what others did.
+    Other,
+}
+
+impl Ending {
+    const fn of(reason: &KillReason) -> Self {
+        match reason {
+            KillReason::Fault { .. } => Self::Own { is_refusal: true },
+            reason if is_own(reason) => Self::Own { is_refusal: false },
+            KillReason::Killed => Self::Killed,
+            KillReason::Timeout => Self::TimedOut,
+            _ => Self::Other,
         }
-        self.exits.push(thread);
+    }
+}
+
+/// Makes an order of a log, whatever it is read as. `F` is a fault.
+struct Builder<F> {
+    order: Order,
+    /// Faults that were sent to somebody, with which a thread ends if he says so.
+    faults: BTreeMap<ThreadId, F>,
+    /// Whose next port access is a hypercall's.
+    port: Option<ThreadId>,
+}
+
+impl<F> Default for Builder<F> {
+    fn default() -> Self {
+        Self { order: Order::default(), faults: BTreeMap::new(), port: None }
+    }
+}
+
+impl<F: PartialEq> Builder<F> {
+    fn unmapped(&mut self) {
+        // Nothing goes before the first exit.
+        let Some(last) = self.order.exits.len().checked_sub(1) else { return };
+        if self.order.unmappings.last() != Some(&(last as u64)) {
+            self.order.unmappings.push(last as u64);
+        }
     }
 
-    fn note_unmapping(&mut self) {
-        // Nothing goes before the first exit.
-        let Some(last) = self.exits.len().checked_sub(1) else { return };
-        if self.unmappings.last() != Some(&(last as u64)) {
-            self.unmappings.push(last as u64);
+    fn exit(&mut self, thread: ThreadId, is_refusal: bool) {
+        self.note(thread, is_refusal);
+        self.faults.remove(&thread);
+    }
+
+    fn note(&mut self, thread: ThreadId, is_refusal: bool) {
+        if is_refusal {
+            self.order.refusals.push(self.order.exits.len() as u64);
+        }
+        self.order.exits.push(thread);
+    }
+
+    fn hypercall(&mut self, thread: ThreadId, call: Option<Hypercall>, status: Status) {
+        let of_port = matches!(call, Some(Hypercall::PortRead | Hypercall::PortWrite));
+        self.port = (of_port && status == Status::Ok).then_some(thread);
+        self.exit(thread, false);
+    }
+
+    fn port(&mut self, thread: ThreadId) {
+        if self.port.take() != Some(thread) {
+            self.exit(thread, false);
+        }
+    }
+
+    fn faulted(&mut self, thread: ThreadId, fault: F, is_refusal: bool) {
+        self.note(thread, is_refusal);
+        self.faults.insert(thread, fault);
+    }
+
+    fn killed(&mut self, thread: ThreadId, reason: F, ending: Ending) {
+        match ending {
+            Ending::Own { is_refusal } if self.faults.get(&thread) != Some(&reason) => {
+                self.exit(thread, is_refusal);
+            }
+            Ending::Killed => self.order.kills.push((self.order.exits.len() as u64, thread)),
+            Ending::TimedOut => self.order.timed_out = true,
+            Ending::Own { .. } | Ending::Other => {}
         }
     }
 }

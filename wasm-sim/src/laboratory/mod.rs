@@ -13,12 +13,13 @@ mod stops;
 mod tests;
 
 use shared_model::address::GuestVirtual;
-use shared_model::event::{EventKind, Log};
-use shared_model::laboratory::{self, Plant, Position, Request, State};
-use shared_model::microkernel::{Schedule, exit_order};
+use shared_model::event::Event;
+use shared_model::laboratory::{self, Advanced, Answer, Plant, Position, Request, State};
+use shared_model::microkernel::{Schedule, exit_order_of_lines};
+use shared_model::refusal::{self, Refusal};
 use shared_model::registers::GENERAL_NAMES;
 use shared_model::session::{self, Session};
-use shared_model::snapshot::Fold;
+use shared_model::snapshot::{Fold, Snapshot};
 
 use crate::SimArch;
 use crate::marks::Flip;
@@ -53,41 +54,52 @@ impl Laboratory {
         if needs_boot && !self.is_booted {
             return Err("nothing is booted: ask for `boot` first".into());
         }
+        if let Request::Events { from, limit } = request {
+            return Ok(laboratory::lines(session.events(from, limit)));
+        }
+        self.answer(session, request)?.to_json()
+    }
+
+    fn answer(
+        &mut self,
+        session: &mut Session<SimArch>,
+        request: Request,
+    ) -> Result<Answer, String> {
         let kernel = session.kernel();
-        match request {
+        Ok(match request {
             Request::Boot { schedule, recorded, plants } => {
                 self.boot(session, schedule, recorded.as_deref(), &plants)?;
-                laboratory::answer(&self.state(session))
+                Answer::State(self.state(session))
             }
             Request::Advance { goal, stops, budget } => {
                 let stopped = self.advance(session, goal, &stops, budget);
-                let state = self.state(session);
-                laboratory::answer(&laboratory::Advanced { state, stopped })
+                Answer::Advanced(Advanced { state: self.state(session), stopped })
             }
-            Request::State => laboratory::answer(&self.state(session)),
+            Request::State => Answer::State(self.state(session)),
             Request::Memory { domain, space, address, length } => {
-                laboratory::answer(&kernel.memory(domain, space, address.0, length)?)
+                Answer::Memory(kernel.memory(domain, space, address.0, length)?)
             }
             Request::Walk { domain, address } => {
-                laboratory::answer(&kernel.walk_from(domain, GuestVirtual(address.0))?)
+                Answer::Walk(kernel.walk_from(domain, GuestVirtual(address.0))?)
             }
-            Request::Graph => {
-                let events = kernel.events();
-                events[self.folded..].iter().for_each(|event| self.fold.apply(event));
-                self.folded = events.len();
-                laboratory::answer(&self.fold.snapshot())
-            }
-            Request::Objects => laboratory::answer(&kernel.objects()),
-            Request::Utcb { thread } => laboratory::answer(&kernel.utcb(thread)?),
-            Request::Events { from, limit } => lines(session.events(from, limit)),
-            Request::Header => laboratory::answer(&kernel.header()),
-            Request::Program { domain } => laboratory::answer(&kernel.program(domain)?),
-            Request::Refusal { event } => laboratory::answer(&refusal(kernel.events(), event)?),
-            Request::Digest => laboratory::answer(&session.kernel_mut().digest()),
+            Request::Graph => Answer::Graph(self.graph(kernel.events())),
+            Request::Objects => Answer::Objects(kernel.objects()),
+            Request::Utcb { thread } => Answer::Utcb(kernel.utcb(thread)?),
+            Request::Events { .. } => return Err("events are lines, and no JSON".into()),
+            Request::Header => Answer::Header(kernel.header()),
+            Request::Program { domain } => Answer::Program(kernel.program(domain)?),
+            Request::Refusal { event } => Answer::Refusal(why(kernel.events(), event)?),
+            Request::Digest => Answer::Digest(session.kernel_mut().digest()),
             Request::Console { domain } => {
-                laboratory::answer(&kernel.console(domain).map_err(|error| error.to_string())?)
+                Answer::Text(kernel.console(domain).map_err(|error| error.to_string())?)
             }
-        }
+        })
+    }
+
+    fn graph(&mut self, events: &[Event]) -> Snapshot {
+        events[self.folded..].iter().for_each(|event| self.fold.apply(event));
+        self.folded = events.len();
+        self.fold.snapshot()
     }
 
     fn boot(
@@ -101,8 +113,7 @@ impl Laboratory {
             return Err("the run has begun: open the bundle again for another".into());
         }
         let flips = plants.iter().map(flip).collect::<Result<Vec<_>, _>>()?;
-        let log = recorded.map(Log::from_json_lines).transpose().map_err(|e| e.to_string())?;
-        let schedule = match &log {
+        let schedule = match recorded {
             Some(log) => order_of(log, session)?,
             None => schedule.unwrap_or_else(|| Schedule::alone(&session.kernel().bundle().world)),
         };
@@ -114,7 +125,7 @@ impl Laboratory {
             session.kernel_mut().arch_mut().plant(plant.domain, plant.address.0, flip);
         }
         session.handle(session::Request::Boot).map_err(refused)?;
-        self.recorded = log.map(Recorded::new);
+        self.recorded = recorded.map(Recorded::new);
         self.is_booted = true;
         self.seen = Some(self.position(session));
         Ok(())
@@ -133,19 +144,20 @@ impl Laboratory {
 }
 
 /// In which order turns are taken to repeat a run.
-fn order_of(log: &Log, session: &Session<SimArch>) -> Result<Schedule, String> {
+fn order_of(log: &str, session: &Session<SimArch>) -> Result<Schedule, String> {
+    let (recorded, order) = exit_order_of_lines(log).map_err(|error| error.to_string())?;
     let header = session.kernel().header();
-    if log.header.inputs != header.inputs {
+    if recorded.inputs != header.inputs {
         return Err(format!(
             "the log is of a run of `{}` with other inputs ({}) than these ({}, `{}`)",
-            log.header.world, log.header.inputs, header.inputs, header.world
+            recorded.world, recorded.inputs, header.inputs, header.world
         ));
     }
     // A simulated run depends on nothing but its schedule.
-    if log.header.backend == header.backend && !log.header.schedule.is_parallel() {
-        return Ok(log.header.schedule.clone());
+    if recorded.backend == header.backend && !recorded.schedule.is_parallel() {
+        return Ok(recorded.schedule);
     }
-    Ok(Schedule::Recorded(exit_order(log)))
+    Ok(Schedule::Recorded(order))
 }
 
 fn flip(plant: &Plant) -> Result<Flip, String> {
@@ -156,18 +168,9 @@ fn flip(plant: &Plant) -> Result<Flip, String> {
     Ok(Flip { register, bits: plant.xor.0 })
 }
 
-fn lines(events: &[shared_model::event::Event]) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    for event in events {
-        out.extend(laboratory::answer(event)?);
-        out.push(b'\n');
+fn why(events: &[Event], number: usize) -> Result<Option<Refusal>, String> {
+    if number >= events.len() {
+        return Err(format!("the log has no event {number} yet"));
     }
-    Ok(out)
-}
-
-fn refusal(events: &[shared_model::event::Event], number: usize) -> Result<Option<()>, String> {
-    match events.get(number).map(|event| &event.kind) {
-        Some(EventKind::Ended { .. }) | Some(_) => Ok(None),
-        None => Err(format!("the log has no event {number} yet")),
-    }
+    Ok(refusal::refusal(events, number))
 }

@@ -1,11 +1,15 @@
 //! A log that is repeated, and whether the run is still the same.
 
-use shared_model::event::{Event, EventKind, Log};
-use shared_model::registers::Registers;
+use shared_model::event::Event;
+use shared_model::laboratory;
 
-/// A log beside the one that comes into being.
+/// A log beside the one that comes into being. It stays text, of which a line is looked into only
+/// where it differs.
 pub(super) struct Recorded {
-    events: Vec<Event>,
+    /// The lines of its events.
+    lines: String,
+    /// Where the next of them begins.
+    at: usize,
     /// How many of its events the run has had.
     same: usize,
     /// The event that the run had another one instead of.
@@ -13,46 +17,26 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    pub(super) fn new(log: Log) -> Self {
-        Self { events: log.events, same: 0, astray: None }
+    /// What comes after the header of a log.
+    pub(super) fn new(log: &str) -> Self {
+        let events = log.split_once('\n').map_or("", |(_, events)| events);
+        Self { lines: events.into(), at: 0, same: 0, astray: None }
     }
 
     /// The first event that is another in the run, whose events so far these are.
     pub(super) fn astray(&mut self, run: &[Event]) -> Option<usize> {
         while self.astray.is_none()
-            && let (Some(recorded), Some(event)) = (self.events.get(self.same), run.get(self.same))
+            && let Some(event) = run.get(self.same)
+            && let Some(line) = self.lines[self.at..].lines().next()
         {
-            if recorded != event && !are_alike(recorded, event) {
+            let own = laboratory::lines(std::slice::from_ref(event));
+            let own = own.trim_ascii_end();
+            if own != line.as_bytes() && !laboratory::are_alike(own, line.as_bytes()) {
                 self.astray = Some(self.same);
-            } else {
-                self.same += 1;
             }
+            self.at = (self.at + line.len() + 1).min(self.lines.len());
+            self.same += 1;
         }
         self.astray
     }
-}
-
-/// Whether two events differ only in what hosts may show differently.
-fn are_alike(one: &Event, other: &Event) -> bool {
-    let [one, other] = [one, other].map(comparable);
-    one == other
-}
-
-fn comparable(event: &Event) -> Event {
-    let mut event = event.clone();
-    match &mut event.kind {
-        EventKind::Ended { end, registers, undefined_flags, at } => {
-            *undefined_flags = 0;
-            registers.rflags = 0;
-            if end.is_asynchronous() {
-                *registers = Registers::default();
-                *at = None;
-            }
-        }
-        // What a thread that was stopped left in memory depends on when that was.
-        EventKind::Memory { digest, .. } => *digest = shared_model::event::Digest::of([]),
-        EventKind::MemoryTotal { zero, .. } => *zero = 0,
-        _ => {}
-    }
-    event
 }

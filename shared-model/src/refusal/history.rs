@@ -1,0 +1,265 @@
+//! What events say of one capability, one page or one thread.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::Operation;
+use crate::abi::Status;
+use crate::address::{Frame, GuestPhysical};
+use crate::capability::{Object, Slot, SpaceId};
+use crate::domain::{DomainId, ThreadId};
+use crate::event::{Event, EventKind};
+use crate::rights::Rights;
+
+/// The events before one of them.
+#[derive(Clone, Copy)]
+pub(super) struct History<'a> {
+    pub(super) events: &'a [Event],
+    pub(super) number: usize,
+}
+
+/// How a capability came into a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Added {
+    pub(super) event: usize,
+    pub(super) object: Object,
+    pub(super) rights: Rights,
+    pub(super) from: Option<Slot>,
+}
+
+/// How it left it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removed {
+    pub(super) event: usize,
+    pub(super) moved_to: Option<u64>,
+}
+
+/// What was last in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) added: Added,
+    /// Nothing if it is still there.
+    pub(super) removed: Option<Removed>,
+}
+
+/// What was last mapped at a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mapping {
+    pub(super) event: usize,
+    pub(super) frame: Frame,
+    pub(super) rights: Rights,
+    /// The slot that the capability is in, or was last.
+    pub(super) slot: Option<u64>,
+    /// The event by which it went; nothing if it is still there.
+    pub(super) unmapped: Option<usize>,
+}
+
+impl<'a> History<'a> {
+    fn before(self) -> impl DoubleEndedIterator<Item = (usize, &'a Event)> {
+        self.events[..self.number].iter().enumerate()
+    }
+
+    /// The same up to an earlier event.
+    pub(super) const fn until(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
+    /// What was last in a slot, if anything ever was.
+    pub(super) fn held(self, at: Slot) -> Option<Held> {
+        let mut removed = None;
+        for (number, event) in self.before().rev() {
+            match event.kind {
+                EventKind::CapabilityAdded { space, slot, object, rights, from, .. } => {
+                    let space = space.unwrap_or(SpaceId::Domain(event.domain));
+                    if (Slot { space, number: slot }) == at {
+                        let added = Added { event: number, object, rights, from };
+                        return Some(Held { added, removed });
+                    }
+                }
+                EventKind::CapabilityRemoved { space, slot, moved_to, .. }
+                    if removed.is_none() && (Slot { space, number: slot }) == at =>
+                {
+                    removed = Some(Removed { event: number, moved_to });
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The event by which a capability, or what it is derived from, came without a right that it is
+    /// derived from had.
+    pub(super) fn narrowed(self, added: Added, right: Rights) -> usize {
+        let mut added = added;
+        while let Some(from) = added.from
+            && let Some(above) = self.until(added.event).held(from)
+            && !above.added.rights.contains(right)
+            && above.added.event < added.event
+        {
+            added = above.added;
+        }
+        added.event
+    }
+
+    /// What was last mapped at a page of a domain, in one of its windows.
+    pub(super) fn mapping(self, domain: DomainId, at: GuestPhysical) -> Option<Mapping> {
+        let mut unmapped = None;
+        for (event, Event { domain: of, kind, .. }) in self.before().rev() {
+            match *kind {
+                EventKind::Unmapped { page, .. } if page == at && *of == domain => {
+                    unmapped = unmapped.or(Some(event));
+                }
+                EventKind::Mapped { page, frame, rights, slot } if page == at && *of == domain => {
+                    let end = unmapped.unwrap_or(self.number);
+                    let slot = slot.map(|slot| self.follow(domain, slot, event, end));
+                    return Some(Mapping { event, frame, rights, slot, unmapped });
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Where the capability is at the end that was in a slot of a domain at the beginning.
+    fn follow(self, domain: DomainId, slot: u64, from: usize, to: usize) -> u64 {
+        let mut slot = slot;
+        for event in &self.events[from..to] {
+            if let EventKind::CapabilityRemoved { space, slot: left, moved_to: Some(moved), .. } =
+                event.kind
+                && (space, left) == (SpaceId::Domain(domain), slot)
+            {
+                slot = moved;
+            }
+        }
+        slot
+    }
+
+    /// The removal of the capability under which a page was mapped: its event comes right after
+    /// those of the pages.
+    pub(super) fn removal_after(self, unmapped: usize, domain: DomainId) -> Option<usize> {
+        let rest = (unmapped..).zip(&self.events[unmapped..self.number]);
+        let mut rest = rest.skip_while(|(_, event)| {
+            matches!(event.kind, EventKind::Unmapped { .. }) && event.domain == domain
+        });
+        let (number, event) = rest.next()?;
+        let own = SpaceId::Domain(domain);
+        match event.kind {
+            EventKind::CapabilityRemoved { space, moved_to: None, .. } if space == own => {
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+
+    /// The hypercall that brought an event about.
+    pub(super) fn operation(self, event: usize) -> Option<Operation> {
+        let thread = self.events.get(event)?.thread?;
+        let calls = self.events[..=event].iter().enumerate().rev();
+        let mut own = calls.filter(|(_, event)| event.thread == Some(thread));
+        own.find_map(|(number, event)| match event.kind {
+            EventKind::Hypercall {
+                call: Some(call), status: Status::Ok | Status::Waiting, ..
+            } => {
+                Some(Operation { event: number, call, thread: Some(thread), domain: event.domain })
+            }
+            _ => None,
+        })
+    }
+
+    /// The arguments of the last hypercall that a thread made.
+    pub(super) fn last_call(self, thread: ThreadId) -> Option<(crate::abi::Hypercall, &'a [u64])> {
+        self.before().rev().filter(|(_, event)| event.thread == Some(thread)).find_map(
+            |(_, event)| match &event.kind {
+                EventKind::Hypercall { call: Some(call), arguments, .. } => {
+                    Some((*call, arguments.as_slice()))
+                }
+                _ => None,
+            },
+        )
+    }
+
+    /// The pages that a domain was built from, or got for a thread, among which a page is: what they
+    /// allow.
+    pub(super) fn built(self, domain: DomainId, at: GuestPhysical) -> Option<Rights> {
+        self.before().rev().filter(|(_, event)| event.domain == domain).find_map(|(_, event)| {
+            let (EventKind::Built { pages, .. } | EventKind::ThreadCreated { pages, .. }) =
+                &event.kind
+            else {
+                return None;
+            };
+            let size = |pages: u64| pages.saturating_mul(crate::address::PAGE_SIZE);
+            let has = |start: GuestPhysical, pages| {
+                at.0.checked_sub(start.0).is_some_and(|distance| distance < size(pages))
+            };
+            pages.iter().find(|range| has(range.page, range.pages)).map(|range| range.rights)
+        })
+    }
+
+    /// A domain, as people call it.
+    pub(super) fn domain(self, id: DomainId) -> String {
+        let name = self.before().rev().find_map(|(_, event)| match &event.kind {
+            EventKind::DomainCreated { name } | EventKind::DomainNamed { name }
+                if event.domain == id && !name.is_empty() =>
+            {
+                Some(name)
+            }
+            _ => None,
+        });
+        name.map_or_else(|| format!("domain {}", id.0), |name| format!("`{name}`"))
+    }
+
+    /// A thread and its domain, for the beginning of a sentence.
+    pub(super) fn who(self, domain: DomainId, thread: Option<ThreadId>) -> String {
+        let domain = self.domain(domain);
+        thread.map_or_else(
+            || format!("The host, for {domain},"),
+            |thread| format!("Thread {} of {domain}", thread.0),
+        )
+    }
+
+    /// Who did what an operation did.
+    pub(super) fn whose(self, operation: Option<Operation>) -> String {
+        match operation {
+            Some(Operation { event, call, thread, domain }) => format!(
+                "{}{} did that with {} (event {event})",
+                thread.map_or_else(String::new, |thread| format!("thread {} of ", thread.0)),
+                self.domain(domain),
+                call.name()
+            ),
+            None => String::from("no hypercall did that: the world, or the microkernel itself"),
+        }
+    }
+}
+
+/// What a capability names, as people call it.
+pub(super) fn describe(object: Object) -> String {
+    match object {
+        Object::Page(frame) => format!("memory (from frame {frame})"),
+        Object::Lent(frame) => format!("lent memory (from frame {frame})"),
+        Object::Domain(domain) => format!("domain {}", domain.0),
+        Object::HostDomain(domain) => format!("the host's domain {}", domain.0),
+        Object::Endpoint(id) => format!("endpoint {}", id.0),
+        Object::Notification(id) => format!("notification {}", id.0),
+        Object::Channel(id) => format!("channel {}", id.0),
+        Object::Ports(ports) => format!("ports {:#x} to {:#x}", ports.first, ports.last),
+        Object::Interrupt(line) => format!("interrupt {line}"),
+        Object::Reply(thread) => format!("the answer to thread {}", thread.0),
+    }
+}
+
+/// A right, as people call it.
+pub(super) fn right_name(right: Rights) -> &'static str {
+    match right {
+        Rights::READ => "read",
+        Rights::WRITE => "write",
+        Rights::EXECUTE => "execute",
+        Rights::GRANT => "grant",
+        Rights::CALL => "call",
+        _ => "those",
+    }
+}
+
+/// The letter of a right.
+pub(super) fn letter(right: Rights) -> String {
+    alloc::string::ToString::to_string(&right).replace('-', "")
+}
