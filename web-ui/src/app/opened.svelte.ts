@@ -3,7 +3,11 @@
 export interface OpenedLog {
   name: string;
   /** JSON lines: a header, events, perhaps a result. */
-  text: string;
+  bytes: Uint8Array;
 }
 
-export const opened: { logs: OpenedLog[] } = $state({ logs: [] });
+class Opened {
+  logs: OpenedLog[] = $state.raw([]);
+}
+
+export const opened = new Opened();

@@ -1,8 +1,9 @@
 // From what somebody has (a bundled world's name, files, a log) to something that can be opened.
 
+import { api } from "../api/client";
 import { Trouble } from "../app/problem";
 import { parse } from "../json";
-import { address, file as fetched, site, type BundledWorld } from "../site";
+import { file as fetched, site, type BundledWorld } from "../site";
 import type { Complaint } from "../workbench/protocol";
 import * as workbench from "../workbench/client";
 import type { Linked } from "../permalink";
@@ -269,22 +270,17 @@ async function matched(log: Given, header: Header, opening: Opening): Promise<Op
   return { ...opening, title, source, shown, recorded: new TextDecoder().decode(log.bytes) };
 }
 
-interface RunDetails {
-  world: string;
-  world_id?: string | null;
-  logs: { backend: string; complete: boolean }[];
-}
-
-/** A run of the server that this page comes from. Of several logs a recorded one, of hardware. */
-export async function fromRun(id: number): Promise<Opening> {
-  const run = (await (await fromServer(`runs/${id}`)).json()) as RunDetails;
-  const log = run.logs.find(({ backend }) => backend === "native") ?? run.logs[0];
+/** A run of the server that this page comes from. Of several logs a recorded one, of hardware, unless
+ * it is said whose. */
+export async function fromRun(id: number, backend: string | null = null): Promise<Opening> {
+  const run = await api.run(id);
+  const log = run.logs.find((each) => each.backend === (backend ?? "native")) ?? run.logs[0];
   if (!log) {
     throw new Trouble({ what: `Run ${id} has no log yet.`, todo: "Open it again when it has begun." });
   }
   const [text, bundle] = await Promise.all([
-    fromServer(`runs/${id}/log?backend=${log.backend}`),
-    fromServer(`runs/${id}/bundle`).catch(() => fromServer(`worlds/${encodeURIComponent(run.world_id ?? run.world)}/bundle`)),
+    api.log(id, log.backend),
+    api.bundle(run.world_id ?? run.world),
   ]);
   const name = `run ${id} (${log.backend})`;
   const given = { name, bytes: new Uint8Array(await text.arrayBuffer()) };
@@ -298,22 +294,6 @@ async function sourcesOf(name: string): Promise<Opening["sources"]> {
   const { worlds } = await site();
   const world = worlds.find((candidate) => candidate.name === name);
   return world && texts(world);
-}
-
-async function fromServer(path: string): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(address(`api/v1/${path}`));
-  } catch {
-    throw new Trouble({ what: "The server does not answer.", where: `api/v1/${path}`, todo: "See whether it still runs." });
-  }
-  if (response.ok) return response;
-  const problem = (await response.json().catch(() => ({}))) as { detail?: string; advice?: string };
-  throw new Trouble({
-    what: problem.detail ?? `The server answered ${response.status} ${response.statusText}.`,
-    where: `api/v1/${path}`,
-    todo: problem.advice,
-  });
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

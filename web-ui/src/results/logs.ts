@@ -5,6 +5,9 @@ import { Trouble } from "../app/problem";
 
 const GZIP = [0x1f, 0x8b];
 const MOST = 2;
+const NEWLINE = 10;
+/** A header holds a recorded order of turns, so that it may be long; but not everything is a log. */
+const LONGEST_HEADER = 64 << 20;
 
 /** Reads one or two logs. What is none is told apart before any view sees it. */
 export async function readLogs(files: File[]): Promise<OpenedLog[]> {
@@ -18,16 +21,17 @@ export async function readLogs(files: File[]): Promise<OpenedLog[]> {
 }
 
 async function readLog(file: File): Promise<OpenedLog> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await (await unpacked(file)).text();
+    bytes = new Uint8Array(await (await unpacked(file)).arrayBuffer());
   } catch (error) {
     throw new Trouble(
       { what: "The file cannot be read.", where: file.name, todo: "If it is compressed, see whether gzip -t accepts it." },
       { cause: error },
     );
   }
-  const first = text.slice(0, text.indexOf("\n") >>> 0);
+  const end = bytes.indexOf(NEWLINE);
+  const first = new TextDecoder().decode(bytes.subarray(0, end < 0 ? bytes.length : Math.min(end, LONGEST_HEADER)));
   if (!isHeader(first)) {
     throw new Trouble({
       what: "This is not a log of lcd: its first line is not a header.",
@@ -35,7 +39,7 @@ async function readLog(file: File): Promise<OpenedLog> {
       todo: "Write one with lcd run WORLD --log FILE, or download a run's log from a server.",
     });
   }
-  return { name: file.name, text };
+  return { name: file.name, bytes };
 }
 
 async function unpacked(file: File): Promise<Response> {
