@@ -9,6 +9,8 @@ export function evidence(log: readonly Event[], over: boolean, state: State, ans
   const names = new Map(state.domains.map(({ id, name }) => [id, name]));
   const at = new Map<string, string>();
   for (const thread of state.threads) {
+    // One that has ended stands where it ended, and goes nowhere from there.
+    if (thread.state === "dead") continue;
     const name = names.get(thread.domain);
     if (name !== undefined && thread.at !== undefined && thread.index === 0) at.set(name, thread.at);
   }

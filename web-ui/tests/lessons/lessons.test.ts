@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
 import { beforeAll, describe, expect, it } from "vitest";
+import { isView } from "../../src/lab/arrangement.svelte";
+import { parseAction } from "../../src/lessons/actions";
 import { check, type Outcome } from "../../src/lessons/check";
 import { evidence } from "../../src/lessons/evidence";
 import type { Task } from "../../src/lessons/lesson";
@@ -88,6 +90,21 @@ it("there are lessons, each with a solution for all its tasks", () => {
     for (const task of lesson.checks) {
       expect(solved[task.id]?.answers?.length ?? 0, `answers of ${lesson.name} ${task.id}`).toBe(task.questions.length);
       if (task.edit) expect(solved[task.id]?.edit, `${lesson.name} ${task.id} is to be edited`).toBeDefined();
+    }
+  }
+});
+
+it("texts lead to views, domains and texts that there are", () => {
+  for (const directory of directories) {
+    const { name, views, pages, sources, world } = readLesson(directory);
+    for (const view of views) expect(isView(view), `${name} ${view}`).toBe(true);
+    const html = pages.flatMap(({ blocks }) => blocks.map((block) => ("html" in block ? block.html : ""))).join("");
+    for (const [, link] of html.matchAll(/data-do="([^"]*)"/g)) {
+      const action = parseAction(link!)!;
+      const where = `${name} ${link}`;
+      if (action.does === "view" && action.view !== "compare") expect(isView(action.view), where).toBe(true);
+      if (action.does === "edit") expect(["world.toml", ...sources.map((source) => source.name)], where).toContain(action.file);
+      if ("domain" in action && action.domain) expect(world, where).toContain(`name = "${action.domain}"`);
     }
   }
 });
