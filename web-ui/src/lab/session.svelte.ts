@@ -68,7 +68,7 @@ export class Session implements Laboratory {
     this.#chunks.clear();
     this.#programs.clear();
     this.opening = opening;
-    this.before = undefined;
+    this.#departed = undefined;
     this.stops = { addresses: [], hypercalls: [], capabilities: [], memory: [] };
     this.follow = true;
     this.state = undefined;
