@@ -88,7 +88,7 @@ export interface Laboratory {
   program(domain: number): Promise<Program>;
   /** The log up to the furthest moment in so many equal parts: the most important mark in each. */
   marks(parts: number): Promise<Mark[]>;
-  /** The last refusals and faults of the log up to the present moment, by their numbers, the newest first. */
+  /** The last refusals and faults of the log as far as it was seen, by their numbers, the newest first. */
   troubles(most: number): Promise<number[]>;
   /** Events of the log up to the present moment. */
   events(from: number, limit: number): Promise<LogLine[]>;

@@ -42,11 +42,10 @@ export class Marks {
     for (const line of lines) this.#codes[this.#known++] = MARKS.indexOf(markOf(line));
   }
 
-  /** The numbers of the last so many refusals and faults among the first `events` events, the newest
-   * first. */
-  troubles(events: number, most: number): number[] {
+  /** The numbers of the last so many refusals and faults, the newest first. */
+  troubles(most: number): number[] {
     const numbers: number[] = [];
-    for (let event = Math.min(this.#known, events) - 1; event >= 0 && numbers.length < most; event--) {
+    for (let event = this.#known - 1; event >= 0 && numbers.length < most; event--) {
       const mark = MARKS[this.#codes[event]!];
       if (mark === "refused" || mark === "fault") numbers.push(event);
     }

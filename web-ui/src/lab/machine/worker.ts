@@ -131,12 +131,11 @@ const handlers = {
       mark(here());
       return marks.parts(parts, events);
     }),
-  /** The last refusals and faults before the present moment. */
+  /** The last refusals and faults of the log as far as it was seen. */
   troubles: (most: number): number[] | Promise<number[]> =>
     ask(() => {
-      const line = here();
-      mark(line);
-      return marks.troubles(line.state.events, most);
+      mark(here());
+      return marks.troubles(most);
     }),
   /** The log of the run as far as it has come, as the command writes it. */
   log: (): Promise<Uint8Array> =>
