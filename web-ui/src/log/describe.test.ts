@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe as suite, expect, test } from "vitest";
 import { describe } from "./describe";
 import type { Event, Parsed } from "./event";
-import { callText, HYPERCALLS } from "./hypercalls";
+import { callText, HYPERCALLS, slotOf } from "./hypercalls";
 import { GROUPS, KINDS, trouble } from "./kinds";
 import { parseEvent } from "./lines";
 import { namesFrom, STATUS } from "./words";
@@ -103,6 +103,15 @@ suite("describe", () => {
       const text = callText(call!, 0, names.map(() => 1));
       for (const name of names) if (name !== "length") expect(text, call).toContain(`${name} `);
     }
+  });
+
+  test("a hypercall is about a slot of its caller", () => {
+    expect(slotOf("cap_grant", [6, 5, 7, 3, 0])).toBe(5);
+    expect(slotOf("domain_run", [6])).toBe(6);
+    expect(slotOf("page_map", [5, 0x40000000, 3])).toBe(5);
+    expect(slotOf("thread_create", [0, 1, 2, 3])).toBeUndefined();
+    expect(slotOf("yield", [])).toBeUndefined();
+    expect(slotOf("cap_delete", [0xffffffffffffffffn])).toBeUndefined();
   });
 
   test("every status has words", () => {

@@ -83,13 +83,18 @@ const SLOTS = new Set([
 ]);
 const ADDRESSES = new Set(["address", "pc", "sp", "port"]);
 
-/** Which arguments of a hypercall are slots of the caller. */
-export const slotArguments = (call: string, given: Int[]): number[] =>
-  argumentsOf(call).flatMap((name, i) => {
-    const value = given[i];
-    const own = SLOTS.has(name) && !(name === "to" && (call === "cap_grant" || call === "memory_grant_and_map"));
-    return own && value !== undefined && value != 0 ? [Number(value)] : [];
-  });
+/** Which of them a hypercall is about, the most important first. */
+const ABOUT = ["from", "slot", "endpoint", "notification", "interrupt", "ports", "domain"];
+
+/** The slot of the caller that a hypercall is about, if it is about one. */
+export function slotOf(call: string, given: Int[]): number | undefined {
+  const names = argumentsOf(call);
+  for (const name of ABOUT) {
+    const value = given[names.indexOf(name)];
+    if (value !== undefined && value != 0 && value < 0x400000) return Number(value);
+  }
+  return undefined;
+}
 
 function argumentText(name: string | undefined, value: Int): string {
   if (name === undefined) return short(value);

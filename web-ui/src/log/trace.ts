@@ -7,6 +7,7 @@ import type { Event, Parsed } from "./event";
 import { trouble } from "./kinds";
 import { LogFile } from "./logfile";
 import { pause } from "./pause";
+import { startsStep } from "./steps";
 import type { Names } from "./words";
 
 interface TraceEvent {
@@ -37,9 +38,6 @@ interface Open {
   name: string;
   kind: "call" | "hypercall" | "fault";
 }
-
-/** What a hypercall does is told right after it, by events that are about these. */
-const OWN_STEPS = new Set(["hypercall", "completed", "call", "return", "faulted", "ended", "thread_started", "buffer"]);
 
 /** Makes a trace of events that come one after the other. */
 export class Tracer {
@@ -134,7 +132,8 @@ export class Tracer {
     const thread = this.#current?.thread;
     if (thread === undefined) return false;
     if (event.event === "message") return event.thread === thread || event.to === thread;
-    return event.thread === thread && !OWN_STEPS.has(event.event);
+    // What a hypercall does is told right after it.
+    return event.thread === thread && !startsStep(event.event);
   }
 
   #hypercall(thread: number, name: string, status: string, args: TraceEvent["args"]): TraceEvent[] {

@@ -17,6 +17,8 @@ export interface Changes {
   list: Changed[];
   /** Domains that came, went or changed their state, in words. */
   domains: string[];
+  /** Not against the moment that was shown before, but what the last operation did. */
+  lastly?: boolean;
 }
 
 export const NO_CHANGES: Changes = { list: [], domains: [] };
@@ -59,7 +61,7 @@ export function changeText({ change, cap, before }: Changed, model: Model): stri
       return `${place(cap, names)} got ${what} with ${letters(cap.rights)}${from}${fewer}`;
     }
     case "removed":
-      return `${place(cap, names)} lost ${what}`;
+      return `${place(cap, names)} lost ${what}${cap.rights ? ` (${letters(cap.rights)})` : ""}`;
     case "narrowed":
       return `${place(cap, names)} has ${letters(cap.rights)} of ${what}, and had ${letters(before?.rights ?? "")}`;
     case "rederived":

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { linesOf, type LogLine } from "../../log/lines";
 import { boxesOf, type Folds } from "./boxes";
 import { changesBetween, changeText, NO_CHANGES, summary } from "./changes";
 import { rowsFound } from "./find";
+import { lastChanges } from "./lastly";
 import { Layout, OBJECT_HEIGHT } from "./layout";
 import { familyOf, modelOf } from "./model";
 import type { CapabilitySnapshot, Snapshot } from "./snapshot";
@@ -56,7 +58,7 @@ describe("changes", () => {
     const after = modelOf(snapshot([cap(5, 39), cap(6, 40)], []));
     const changes = changesBetween(before, after);
     expect(changes.list.map(({ change, cap }) => [change, cap.key])).toEqual([["removed", "d1:7"]]);
-    expect(summary(changes, after)).toBe("slot 7 of child lost memory 39");
+    expect(summary(changes, after)).toBe("slot 7 of child lost memory 39 (rw)");
   });
 
   test("a grant with fewer rights says so", () => {
@@ -74,6 +76,25 @@ describe("changes", () => {
       "narrowed d0:5", "removed d0:6", "added d0:6", "rederived d1:7",
     ]);
     expect(summary(changes, after)).toBe("4 changes to capabilities: 1 added, 1 removed, 1 narrowed, 1 rederived");
+  });
+});
+
+describe("what the last operation did", () => {
+  const lines = linesOf([
+    '{"domain":0,"thread":0,"event":"capability_added","slot":6,"object":{"page":40},"rights":"rwxgc"}',
+    '{"domain":0,"thread":0,"event":"hypercall","call":"cap_revoke","number":1,"arguments":[5],"status":"ok"}',
+    '{"domain":1,"thread":0,"event":"unmapped","page":4096,"frame":39}',
+    '{"domain":1,"thread":0,"event":"capability_removed","space":{"domain":1},"slot":7,"object":{"page":39}}',
+  ]).lines(0, 4) as LogLine[];
+
+  test("is what the log says after the last hypercall", () => {
+    const after = modelOf(snapshot([cap(5, 39), cap(6, 40)], []));
+    const changes = lastChanges(lines, after);
+    expect(changes.list.map(({ change, cap }) => [change, cap.key, cap.home])).toEqual([["removed", "d1:7", 1]]);
+    expect(summary(changes, after)).toBe("slot 7 of child lost memory 39");
+    expect(boxesOf(after, changes, FOLDS)[1]?.rows).toMatchObject([{ key: "d1:7", change: "removed" }]);
+    expect(lastChanges(lines.slice(0, 2), after).list).toEqual([]);
+    expect(lastChanges(lines.slice(0, 1), after).list.map(({ cap }) => cap.key)).toEqual(["d0:6"]);
   });
 });
 

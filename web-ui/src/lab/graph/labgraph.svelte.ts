@@ -5,12 +5,15 @@ import { untrack } from "svelte";
 import type { Focus, Laboratory, Opening } from "../laboratory";
 import type { State } from "../protocol";
 import { changesBetween, NO_CHANGES, type Changes } from "./changes";
+import { lastChanges, LOOKED_AT } from "./lastly";
 import { Layout } from "./layout";
 import { HOST, modelOf, type Cap, type Model } from "./model";
 import type { Snapshot } from "./snapshot";
 
 /** While a run goes on, a picture is kept for so many milliseconds at least. */
 const PATIENCE = 150;
+/** A step does not make more events than these. */
+const FEW = 64;
 /** Slots that a thread has for itself: where it is answered, and whom it can answer. */
 const OWN = 2;
 
@@ -28,6 +31,7 @@ export class LabGraph {
   #lab: Laboratory;
   #opening: Opening | undefined;
   #state: State | undefined;
+  /** How many events the model is of; -1 if that is not known. */
   #events = -1;
   #asking = false;
   #again = false;
@@ -66,10 +70,12 @@ export class LabGraph {
     }
     try {
       const model = modelOf(await lab.ask<Snapshot>("graph"));
+      const lines = this.#isStep(state.events) ? undefined : await lab.events(state.events - LOOKED_AT, LOOKED_AT);
       if (lab.opening !== opening) return;
-      // The answer is about the moment at which it was asked for, or a later one.
+      if (lab.state === state && lines) this.changes = lastChanges(lines, model);
+      else this.changes = this.model ? changesBetween(this.model, model) : NO_CHANGES;
+      // The answer may be about a later moment than the one at which it was asked for.
       this.#events = lab.state === state ? state.events : -1;
-      this.changes = this.model ? changesBetween(this.model, model) : NO_CHANGES;
       this.model = model;
       this.problem = undefined;
     } catch (error) {
@@ -77,6 +83,12 @@ export class LabGraph {
       this.problem = error instanceof Error ? error.message : String(error);
     }
     if (lab.running) await new Promise((done) => setTimeout(done, PATIENCE));
+  }
+
+  /** Whether what changed since the last picture is what a step did: not after going back or far. */
+  #isStep(events: number): boolean {
+    const known = this.model !== undefined && this.#events >= 0;
+    return this.#lab.running || (known && events >= this.#events && events - this.#events <= FEW);
   }
 
   #forget(opening: Opening | undefined): void {
