@@ -18,35 +18,41 @@ export interface Pair {
   equal: boolean;
 }
 
-const NONE = 0xffff_ffff;
+/** Rows of the answer: `count` rows one below the other, whose numbers go on from these. */
+type Run = Compared["rows"][number] & { count?: number };
 
 export class Alignment {
   readonly length: number;
   /** Rows that differ, in order. */
   readonly differences: number[] = [];
-  readonly #left: Uint32Array;
-  readonly #right: Uint32Array;
-  readonly #equal: Uint8Array;
+  readonly #runs: Run[];
+  /** The first row of each run. */
+  readonly #starts: Uint32Array;
 
-  constructor(rows: Compared["rows"]) {
-    this.length = rows.length;
-    this.#left = new Uint32Array(rows.length);
-    this.#right = new Uint32Array(rows.length);
-    this.#equal = new Uint8Array(rows.length);
-    rows.forEach(({ left, right, equal }, i) => {
-      this.#left[i] = left ?? NONE;
-      this.#right[i] = right ?? NONE;
-      this.#equal[i] = equal ? 1 : 0;
-      if (!equal) this.differences.push(i);
+  constructor(rows: Run[]) {
+    this.#runs = rows;
+    this.#starts = new Uint32Array(rows.length);
+    let start = 0;
+    rows.forEach(({ equal, count = 1 }, i) => {
+      this.#starts[i] = start;
+      if (!equal) for (let row = start; row < start + count; row++) this.differences.push(row);
+      start += count;
     });
+    this.length = start;
   }
 
   pair(row: number): Pair {
-    const side = (numbers: Uint32Array): number | undefined => {
-      const number = numbers[row];
-      return number === NONE ? undefined : number;
-    };
-    return { row, left: side(this.#left), right: side(this.#right), equal: this.#equal[row] === 1 };
+    let low = 0;
+    let high = this.#starts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (this.#starts[middle]! <= row) low = middle;
+      else high = middle;
+    }
+    const run = this.#runs[low];
+    const into = row - (this.#starts[low] ?? 0);
+    const side = (first: number | undefined): number | undefined => (first === undefined ? undefined : first + into);
+    return { row, left: side(run?.left), right: side(run?.right), equal: run?.equal ?? true };
   }
 
   /** Rows that a filter lets through on either side; nothing if it lets all through. */

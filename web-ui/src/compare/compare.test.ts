@@ -22,6 +22,20 @@ describe("an alignment", () => {
     expect(rows.differences).toEqual([1, 2]);
   });
 
+  test("may have many rows in one", () => {
+    const runs = new Alignment([
+      { left: 0, right: 0, equal: true, count: 1000 },
+      { right: 1000, equal: false, count: 2 },
+      { left: 1000, right: 1002, equal: true, count: 5 },
+    ] as ConstructorParameters<typeof Alignment>[0]);
+    expect(runs.length).toBe(1007);
+    expect(runs.pair(999)).toEqual({ row: 999, left: 999, right: 999, equal: true });
+    expect(runs.pair(1001)).toEqual({ row: 1001, left: undefined, right: 1001, equal: false });
+    expect(runs.pair(1006)).toEqual({ row: 1006, left: 1004, right: 1006, equal: true });
+    expect(runs.differences).toEqual([1000, 1001]);
+    expect(new Alignment([]).length).toBe(0);
+  });
+
   test("shows what a filter lets through on either side", () => {
     expect(rows.filtered(ALL, left, right)).toBeUndefined();
     expect(rows.filtered({ ...ALL, different: true }, left, right)).toEqual([1, 2]);

@@ -152,5 +152,5 @@ export function boxesOf(model: Model, changes: Changes, folds: Folds): Box[] {
   return boxes;
 }
 
-const inPlace = (a: Cap, b: Cap): number =>
+export const inPlace = (a: Cap, b: Cap): number =>
   a.home - b.home || (a.thread ?? -1) - (b.thread ?? -1) || a.slot - b.slot;

@@ -1,7 +1,7 @@
 // The graph as a tree, in two orders: by domain and slot, or by derivation.
 
 import { slotName, spaceName } from "../../log/words";
-import { ALIKE, capText, grouped, groupKey } from "./boxes";
+import { ALIKE, capText, grouped, groupKey, inPlace } from "./boxes";
 import type { Change, Changes } from "./changes";
 import { HOST, kindOf, manyLabel, type Cap, type Model } from "./model";
 
@@ -30,11 +30,12 @@ export interface Item {
 
 export function treeOf(model: Model, changes: Changes, order: Order): TreeNode[] {
   const marks = new Map(changes.list.map(({ cap, change }) => [cap.key, change]));
-  return order === "domain" ? byDomain(model, marks) : byDerivation(model, marks);
+  const gone = changes.list.filter(({ change, cap }) => change === "removed" && !model.byKey.has(cap.key)).map(({ cap }) => cap);
+  return order === "domain" ? byDomain(model, marks, gone) : byDerivation(model, marks);
 }
 
-function byDomain(model: Model, marks: Map<string, Change>): TreeNode[] {
-  const homes = grouped(model.caps, (cap) => cap.home);
+function byDomain(model: Model, marks: Map<string, Change>, gone: Cap[]): TreeNode[] {
+  const homes = grouped(gone.length ? [...model.caps, ...gone].sort(inPlace) : model.caps, (cap) => cap.home);
   const leaf = (cap: Cap): TreeNode => ({
     id: cap.key,
     label: `${slotName(cap.slot)}: ${capText(cap, model)}`,
