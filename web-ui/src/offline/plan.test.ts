@@ -24,13 +24,13 @@ test("all files of a site", () =>
   expect(
     siteFiles({
       version: "1",
+      headers: ["lcd.h", "linux/types.h"],
       server: false,
       worlds: [{ name: "a", about: "", files: ["a.ko", "b c.ko"], sources: ["a.c", "a.ko"] }],
     }),
   ).toEqual([
-    "lcd/sim.wasm",
-    "lcd/workbench.wasm",
-    "lcd/liblcd.o",
+    "lcd/include/lcd.h",
+    "lcd/include/linux/types.h",
     "lcd/worlds/a/world.toml",
     "lcd/worlds/a/a.ko",
     "lcd/worlds/a/b%20c.ko",

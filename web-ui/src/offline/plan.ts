@@ -24,9 +24,12 @@ export function way(request: { method: string; path: string | undefined }): Way 
 /** The page for an address whose own is not kept. */
 export const pageFor = (path: string): string => (path.startsWith("embed") ? "embed.html" : "index.html");
 
-/** All files under `lcd/` that a site says it has, besides the list itself. */
+/** What every site has, and what changes whenever it is built anew. */
+export const MACHINES = ["lcd/sim.wasm", "lcd/workbench.wasm", "lcd/liblcd.o"];
+
+/** All files under `lcd/` that a site says it has, besides the list itself and the machines. */
 export function siteFiles(site: Site): string[] {
-  const files = ["lcd/sim.wasm", "lcd/workbench.wasm", "lcd/liblcd.o"];
+  const files = (site.headers ?? []).map((name) => `lcd/include/${name.split("/").map(encodeURIComponent).join("/")}`);
   for (const world of site.worlds) {
     for (const file of new Set(["world.toml", ...world.files, ...world.sources])) {
       files.push(`lcd/worlds/${encodeURIComponent(world.name)}/${file.split("/").map(encodeURIComponent).join("/")}`);

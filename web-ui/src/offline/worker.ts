@@ -5,7 +5,7 @@
 // brought up to date. A new version waits until no page of the old one is open, or until the reader
 // asks for it; until then pages find their own files in their own cache.
 
-import { pageFor, siteFiles, way, type ToPage, type ToWorker } from "./plan";
+import { MACHINES, pageFor, siteFiles, way, type ToPage, type ToWorker } from "./plan";
 import type { Site } from "../site";
 
 declare const __BUILT__: { version: string; files: string[] };
@@ -83,10 +83,12 @@ async function keepSite(): Promise<number> {
   if (!list?.ok) return (await cache.match(at("lcd/site.json"))) ? 0 : 1;
   const text = await list.clone().text();
   const files = siteFiles(JSON.parse(text) as Site).map(at);
+  const machines = MACHINES.map(at);
   const before = await cache.match(at("lcd/site.json"));
-  const same = before !== undefined && (await before.text()) === text;
+  const renewed = await Promise.all(machines.map((file) => renew(cache, file)));
+  const same = before !== undefined && (await before.text()) === text && !renewed.includes("new");
   const queue = same ? await without(cache, files) : [...files];
-  let missing = 0;
+  let missing = renewed.filter((each) => each === "missing").length;
   const one = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const response = await fetch(file, { cache: "no-cache" }).catch(() => undefined);
@@ -96,9 +98,25 @@ async function keepSite(): Promise<number> {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, one));
   await cache.put(at("lcd/site.json"), list);
-  const wanted = new Set([...files, at("lcd/site.json")]);
+  const wanted = new Set([...files, ...machines, at("lcd/site.json")]);
   for (const request of await cache.keys()) if (!wanted.has(request.url)) await cache.delete(request);
   return missing;
+}
+
+/** Brings one file up to date, and says whether it was. */
+async function renew(cache: Cache, file: string): Promise<"same" | "new" | "missing"> {
+  const [response, before] = await Promise.all([
+    fetch(file, { cache: "no-cache" }).catch(() => undefined),
+    cache.match(file),
+  ]);
+  if (!response?.ok) return before ? "same" : "missing";
+  const mark = ({ headers }: Response) => headers.get("ETag") ?? headers.get("Last-Modified") ?? headers.get("Content-Length");
+  if (before && mark(before) !== null && mark(before) === mark(response)) {
+    await response.body?.cancel();
+    return "same";
+  }
+  await cache.put(file, response);
+  return "new";
 }
 
 /** Those of the files that the cache does not have. */
