@@ -113,11 +113,23 @@ export class Session implements Laboratory {
   async #go(target: Target): Promise<Advanced | undefined> {
     this.#going = performance.now();
     const moved = await this.#move(() => this.#remote.goTo(target));
+    if (moved) await this.#lookAt(target);
     this.#going = 0;
     const next = this.#next;
     this.#next = undefined;
     if (next) void this.#go(next.target).then(next.done);
     return moved;
+  }
+
+  /** Who goes to the event that is looked at wants to see who caused it. */
+  async #lookAt(target: Target): Promise<void> {
+    if (typeof target === "string" || !("events" in target)) return;
+    if (!this.follow || this.focus.event !== target.events - 1) return;
+    const [line] = await this.events(target.events - 1, 1).catch(() => []);
+    const thread = this.state?.threads.find(({ id }) => id === line?.event.thread);
+    if (!thread) return;
+    this.focus.domain = thread.domain;
+    this.focus.thread = thread.id;
   }
 
   async ask<Answer>(request: Request): Promise<Answer> {

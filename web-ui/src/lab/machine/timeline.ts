@@ -30,7 +30,7 @@ const SLICE = 8;
 /** Milliseconds of work between two saved moments, at least. */
 const SPACING = 40;
 /** And at least so many times what saving takes. */
-const SAVING = 8;
+const SAVING = 5;
 /** After a long way back a moment so many instructions before is kept: one step back is mostly
  * followed by another. */
 const NEAR = 20_000;

@@ -26,7 +26,7 @@ export interface Told {
 /** Milliseconds between two reports: a frame. */
 const FRAME = 16;
 /** Lines of the log that are read at once. */
-const LINES = 4096;
+const LINES = 2048;
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 let timeline: Timeline | undefined;
@@ -46,13 +46,13 @@ function inTurn<T>(work: () => T | Promise<T>): Promise<T> {
 }
 
 const door = new MessageChannel();
-let opened: (() => void) | undefined;
-door.port1.onmessage = () => opened?.();
+const resting: (() => void)[] = [];
+door.port1.onmessage = () => resting.shift()?.();
 
 /** Until messages that have come are handled. */
 const rest = (): Promise<void> =>
   new Promise((done) => {
-    opened = done;
+    resting.push(done);
     door.port2.postMessage(undefined);
   });
 
@@ -126,17 +126,15 @@ const handlers = {
   ask: (request: Request): unknown => ask(() => (here(), simulator!.ask(request))),
   lines: (from: number, limit: number): string[] | Promise<string[]> => ask(() => here().lines(from, limit)),
   /** Marks of the log as far as the present, in so many parts of `events`. */
-  marks: (parts: number, events: number): Mark[] | Promise<Mark[]> =>
-    ask(() => {
-      mark(here());
-      return marks.parts(parts, events);
-    }),
+  async marks(parts: number, events: number): Promise<Mark[]> {
+    await mark();
+    return marks.parts(parts, events);
+  },
   /** The last refusals and faults of the log as far as it was seen. */
-  troubles: (most: number): number[] | Promise<number[]> =>
-    ask(() => {
-      mark(here());
-      return marks.troubles(most);
-    }),
+  async troubles(most: number): Promise<number[]> {
+    await mark();
+    return marks.troubles(most);
+  },
   /** The log of the run as far as it has come, as the command writes it. */
   log: (): Promise<Uint8Array> =>
     inTurn(async () => {
@@ -152,11 +150,20 @@ const handlers = {
     }),
 };
 
-/** Looks at events that are new, for half a frame at most. */
-function mark(line: Timeline): void {
-  const until = performance.now() + FRAME / 2;
-  while (marks.known < line.state.events && performance.now() < until) {
-    marks.add(line.lines(marks.known, LINES));
+/** Looks at events that are new. A long log takes several turns, in which others have theirs. */
+async function mark(): Promise<void> {
+  const line = here();
+  for (;;) {
+    const more = await ask(() => {
+      if (line !== timeline) return false;
+      const until = performance.now() + FRAME / 2;
+      while (marks.known < line.state.events && performance.now() < until) {
+        marks.add(line.lines(marks.known, LINES));
+      }
+      return marks.known < line.state.events && !running;
+    });
+    if (!more) return;
+    await rest();
   }
 }
 
