@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-vi.stubGlobal("document", { baseURI: "http://lcd.test/" });
+const page = Object.assign(new EventTarget(), { baseURI: "http://lcd.test/", visibilityState: "visible" });
+vi.stubGlobal("document", page);
+const turn = (to: "visible" | "hidden") => {
+  page.visibilityState = to;
+  page.dispatchEvent(new Event("visibilitychange"));
+};
 const { follow } = await import("./follow");
 const { token } = await import("./token.svelte");
 
@@ -99,6 +104,37 @@ test("a silent connection is given up and made again", async () => {
   await vi.advanceTimersByTimeAsync(45_000);
   stop();
   expect(asked.length).toBe(2);
+});
+
+test("a page that is not seen gives its connection back, and goes on where it was", async () => {
+  const open: AbortSignal[] = [];
+  vi.stubGlobal("fetch", (_: URL, { signal, headers }: { signal: AbortSignal; headers: Record<string, string> }) => {
+    asked.push({ url: "", headers });
+    open.push(signal);
+    const body = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(new TextEncoder().encode(`data: {}\nid: ${asked.length}\n\n`));
+        signal.addEventListener("abort", () => controller.error(new Error("aborted")));
+      },
+    });
+    return Promise.resolve(new Response(body));
+  });
+  const { stop } = listen();
+  await vi.advanceTimersByTimeAsync(10);
+  turn("hidden");
+  await vi.advanceTimersByTimeAsync(1000);
+  turn("visible");
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(open[0]?.aborted).toBe(false);
+  turn("hidden");
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(open[0]?.aborted).toBe(true);
+  expect(asked).toHaveLength(1);
+  turn("visible");
+  await vi.advanceTimersByTimeAsync(10);
+  stop();
+  expect(asked).toHaveLength(2);
+  expect(asked[1]?.headers["Last-Event-ID"]).toBe("1");
 });
 
 test("the token goes along", async () => {

@@ -20,6 +20,10 @@ const LONGEST_WAIT_MS = 30_000;
 /** Something comes every 15 s; who hears nothing for so long has lost the connection. */
 const SILENCE_MS = 40_000;
 
+/** A page that nobody sees gives its connection back after a while: browsers have six for a server,
+ * whatever the number of their tabs. */
+const UNSEEN_MS = 5000;
+
 /** Follows until the returned function is called, or the stream is over (`end`). */
 export function follow(path: string, { heard, connected, failed, query }: Following): () => void {
   const stop = new AbortController();
@@ -27,22 +31,28 @@ export function follow(path: string, { heard, connected, failed, query }: Follow
   void (async () => {
     let wait = FIRST_WAIT_MS;
     while (!stop.signal.aborted) {
+      await seen(stop.signal);
+      if (stop.signal.aborted) return;
+      const unseen = whenUnseen();
       try {
-        const ended = await once(path, query, parser, stop.signal, (event, data) => {
+        const ended = await once(path, query, parser, AbortSignal.any([stop.signal, unseen.signal]), (event, data) => {
           wait = FIRST_WAIT_MS;
           heard(event, data);
         }, () => connected?.(true));
         if (ended) return;
       } catch (error) {
         if (stop.signal.aborted) return;
+        if (unseen.signal.aborted) continue;
         // Too many streams, or a server that is ending: that passes. Other refusals do not.
         if (error instanceof Refusal && error.status !== 429 && error.status < 500) {
           failed?.(error);
           return;
         }
       } finally {
+        unseen.end();
         if (!stop.signal.aborted) connected?.(false);
       }
+      if (unseen.signal.aborted) continue;
       await pause(wait * (0.75 + Math.random() / 2), stop.signal);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     }
@@ -89,6 +99,34 @@ async function once(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Until the page can be seen. */
+function seen(stop: AbortSignal): Promise<void> {
+  if (document.visibilityState !== "hidden") return Promise.resolve();
+  return new Promise((done) => {
+    document.addEventListener("visibilitychange", () => done(), { once: true, signal: stop });
+    stop.addEventListener("abort", () => done(), { once: true });
+  });
+}
+
+/** A signal for the page having been out of sight for a while. */
+function whenUnseen(): { signal: AbortSignal; end: () => void } {
+  const unseen = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const changed = () => {
+    clearTimeout(timer);
+    if (document.visibilityState === "hidden") timer = setTimeout(() => unseen.abort(), UNSEEN_MS);
+  };
+  document.addEventListener("visibilitychange", changed);
+  changed();
+  return {
+    signal: unseen.signal,
+    end: () => {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", changed);
+    },
+  };
 }
 
 function data(text: string): unknown {
