@@ -4,7 +4,7 @@ import { boxesOf, type Folds } from "./boxes";
 import { changesBetween, changeText, NO_CHANGES, summary } from "./changes";
 import { rowsFound } from "./find";
 import { lastChanges } from "./lastly";
-import { Layout, OBJECT_HEIGHT } from "./layout";
+import { COLUMN, Layout, OBJECT_HEIGHT } from "./layout";
 import { familyOf, modelOf } from "./model";
 import type { CapabilitySnapshot, Snapshot } from "./snapshot";
 import { itemsOf, treeOf, typedItem, wayTo } from "./tree";
@@ -149,6 +149,16 @@ describe("the layout", () => {
     expect(second.boxes.map(({ x, y, height }) => [x, y, height])).toEqual(first.boxes.map(({ x, y, height }) => [x, y, height]));
     expect(place(layout, before)).toEqual(first);
     expect(place(new Layout(), before)).toEqual(first);
+  });
+
+  test("in several columns nothing overlaps either, and edges go both ways", () => {
+    const more = modelOf(snapshot([cap(5, 39, "r----", from(1, 7))], [cap(7, 39), cap(8, 40)]));
+    const { boxes, objects, edges, derivations } = new Layout().place(more, boxesOf(more, NO_CHANGES, FOLDS), 2);
+    expect(boxes[0]!.x + COLUMN).toBe(boxes[1]!.x);
+    expect(boxes[0]!.y).toBe(boxes[1]!.y);
+    expect(new Set(objects.map(({ x }) => x))).toEqual(new Set([boxes[1]!.x + 332 + 96]));
+    expect(edges.length).toBe(3);
+    expect(derivations.length).toBe(1);
   });
 
   test("what did not change is the same object, so that it is not drawn again", () => {

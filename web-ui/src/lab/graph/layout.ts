@@ -13,13 +13,11 @@ export const OBJECT_WIDTH = 168;
 export const OBJECT_HEIGHT = 26;
 const OBJECT_STEP = 34;
 const BETWEEN = 96;
-const COLUMN = BOX_WIDTH + BETWEEN + OBJECT_WIDTH + 110;
+export const COLUMN = BOX_WIDTH + BETWEEN + OBJECT_WIDTH + 110;
 const BAND_GAP = 26;
 const MARGIN = 70;
 /** Room in a box grows by so many rows at a time. */
 const ROOM = 4;
-/** Domains one below the other. */
-const PER_COLUMN = 4;
 
 export interface PlacedRow extends BoxRow {
   y: number;
@@ -91,14 +89,15 @@ export class Layout {
   #edges = new Kept<Edge>();
   #derivations = new Kept<Derivation>();
 
-  place(model: Model, boxes: Box[]): Picture {
+  /** In so many columns, which domains take turns with: one that comes later moves no other. */
+  place(model: Model, boxes: Box[], wide = 1): Picture {
     const nodes = nodesOf(model, boxes, (key) => this.#places.get(key)?.band);
     const taken = this.#assign(nodes, boxes);
     const placed: PlacedBox[] = [];
     const tops = new Map<number, { x: number; y: number }>();
     const columns = new Map<number, number>();
     for (const box of boxes) {
-      const column = box.id === HOST ? 0 : Math.floor(box.id / PER_COLUMN);
+      const column = box.id === HOST ? 0 : box.id % wide;
       const y = columns.get(column) ?? 20;
       const x = MARGIN + column * COLUMN;
       const height = HEAD + this.#roomFor(box) * ROW + 6;

@@ -7,6 +7,8 @@ const LARGEST = 3;
 
 export class Scroller {
   scale = $state(1);
+  /** Of the box. */
+  width = $state(0);
   #element: HTMLElement | undefined;
   #begun = false;
 
@@ -21,7 +23,10 @@ export class Scroller {
     const pressed = (event: PointerEvent): void => this.#drag(event);
     element.addEventListener("wheel", wheel, { passive: false });
     element.addEventListener("pointerdown", pressed);
+    const observer = new ResizeObserver(() => (this.width = element.clientWidth));
+    observer.observe(element);
     return () => {
+      observer.disconnect();
       element.removeEventListener("wheel", wheel);
       element.removeEventListener("pointerdown", pressed);
       this.#element = undefined;
