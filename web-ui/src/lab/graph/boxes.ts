@@ -27,6 +27,8 @@ export interface Box {
   collapsed: boolean;
   rows: BoxRow[];
   count: number;
+  /** The objects that it holds, if its rows are not shown. */
+  folded: string[];
 }
 
 /** What is unfolded and what is folded. */
@@ -141,7 +143,8 @@ export function boxesOf(model: Model, changes: Changes, folds: Folds): Box[] {
     const caps = homes.get(id) ?? [];
     const collapsed = folds.collapsed.has(id);
     const rows = collapsed ? [] : rowsOf(caps, model, marks, folds.opened);
-    boxes.push({ id, name, about, threads, ended, collapsed, rows, count: caps.length });
+    const folded = collapsed ? [...new Set(caps.map((cap) => cap.objectKey))] : [];
+    boxes.push({ id, name, about, threads, ended, collapsed, rows, count: caps.length, folded });
   };
   if (homes.has(HOST)) box(HOST, "host", "the microkernel's own", "", false);
   for (const domain of model.domains) {

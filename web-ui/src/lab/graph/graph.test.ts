@@ -170,6 +170,11 @@ describe("the layout", () => {
     expect(second.edges[0]).toBe(first.edges[0]);
   });
 
+  test("a folded box keeps its edges to what others hold", () => {
+    const { edges } = new Layout().place(before, boxesOf(before, NO_CHANGES, { ...FOLDS, collapsed: new Set([0]) }));
+    expect(edges.map(({ row, objectKey }) => [row, objectKey])).toEqual([["box 0", "page:39"], ["d1:7", "page:39"]]);
+  });
+
   test("objects that only one group holds are one", () => {
     const model = modelOf(snapshot(
       Array.from({ length: 40 }, (_, i) => cap(10 + i, 100 + i, "rw---")),

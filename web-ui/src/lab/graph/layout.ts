@@ -16,6 +16,8 @@ const BETWEEN = 96;
 export const COLUMN = BOX_WIDTH + BETWEEN + OBJECT_WIDTH + 110;
 const BAND_GAP = 26;
 const MARGIN = 70;
+/** Where the edges of a folded box begin. */
+const FOLDED = 26;
 /** Room in a box grows by so many rows at a time. */
 const ROOM = 4;
 
@@ -233,7 +235,13 @@ function edgesOf(boxes: PlacedBox[], objects: PlacedObject[]): Edge[] {
   const at = new Map(objects.map((object) => [object.key, object]));
   const edges: Edge[] = [];
   const opened = openGroups(boxes);
-  for (const box of boxes)
+  for (const box of boxes) {
+    // Of what a folded box holds, what others hold too is still there.
+    for (const target of box.folded) {
+      const object = at.get(target);
+      const row = `box ${box.id}`;
+      if (object) edges.push({ key: `${row}>${target}`, path: edgePath(box, box.y + FOLDED, object), row, objectKey: target });
+    }
     for (const row of box.rows) {
       // The members of an opened group have edges of their own.
       if (row.head && opened.has(row.group!)) continue;
@@ -242,15 +250,15 @@ function edgesOf(boxes: PlacedBox[], objects: PlacedObject[]): Edge[] {
       for (const target of targets) {
         const object = at.get(target);
         if (!object) continue;
-        const path = edgePath(box, row, object);
+        const path = edgePath(box, row.y + ROW / 2, object);
         edges.push({ key: `${row.key}>${target}`, path, row: row.key, objectKey: target, change: row.change });
       }
     }
+  }
   return edges;
 }
 
-function edgePath(box: PlacedBox, row: PlacedRow, object: PlacedObject): string {
-  const y = row.y + ROW / 2;
+function edgePath(box: PlacedBox, y: number, object: PlacedObject): string {
   const to = object.y + OBJECT_HEIGHT / 2;
   if (object.x > box.x) return curve(box.x + BOX_WIDTH, y, object.x, to);
   return curve(box.x, y, object.x + OBJECT_WIDTH, to, -1);
