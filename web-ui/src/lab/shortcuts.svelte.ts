@@ -48,7 +48,9 @@ export const keys = new Keys();
 
 export function pressed(event: KeyboardEvent, lab: Laboratory): void {
   if (!keys.on || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-  const target = event.target instanceof Element ? event.target : undefined;
+  // The editor is in a tree of its own, of which the event's target is only the root.
+  const [inner] = event.composedPath();
+  const target = inner instanceof Element ? inner : undefined;
   if (target?.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable], dialog")) return;
   const shortcut = SHORTCUTS.find((candidate) => candidate.keys === event.key);
   if (!shortcut || !lab.state) return;
