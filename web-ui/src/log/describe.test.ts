@@ -123,7 +123,7 @@ suite("describe", () => {
   });
 
   test("what is no event, or a broken one, is said instead of thrown", () => {
-    expect(describe(parseEvent("{"), names)).toContain("unreadable");
+    expect(describe(parseEvent("{"), names)).toContain("this line is no event: ");
     expect(describe({ domain: 0, event: "message" }, names)).toContain("cannot read");
     expect(describe({ domain: 0, event: "teleported" }, names)).toBe("teleported");
     expect(describe({ domain: 0, event: "constructor" }, names)).toBe("constructor");

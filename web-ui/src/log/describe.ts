@@ -2,7 +2,7 @@
 
 import type { Event, Int, PageRange, Parsed } from "./event";
 import { callText } from "./hypercalls";
-import { wordOf } from "./kinds";
+import { UNREADABLE, wordOf } from "./kinds";
 import {
   endText, hex, letters, NUMBERS, objectName, plural, quoted, reasonText, short, slotName, spaceName, statusText,
   type Names,
@@ -10,6 +10,7 @@ import {
 
 /** What happened, for people. An event of a kind that is not known here is named by its kind. */
 export function describe(event: Parsed, names: Names = NUMBERS): string {
+  if (event.event === UNREADABLE) return `this line is no event: ${String(event["problem"])}`;
   try {
     return sentence(event as unknown as Event, names) ?? wordOf(event.event);
   } catch {

@@ -53,6 +53,9 @@ export const KINDS: Record<Kind, { group: Group; word: string }> = {
   port: { group: "device", word: "port" },
 };
 
+/** The kind of a line that is no event. */
+export const UNREADABLE = "unreadable";
+
 const isKind = (word: string): word is Kind => Object.hasOwn(KINDS, word);
 
 /** A kind's group; what this page does not know is shown with the hypercalls. */
@@ -77,6 +80,7 @@ export function trouble(event: Parsed): "refused" | "fault" | "failed" | undefin
     case "faulted":
       return "fault";
     case "load_failed":
+    case UNREADABLE:
       return "failed";
     case "ended": {
       const reason = (event["end"] as { reason?: unknown } | undefined)?.reason;

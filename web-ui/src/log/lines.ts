@@ -3,6 +3,7 @@
 import { parse } from "../json";
 import type { LogLine } from "../lab/laboratory";
 import type { Parsed } from "./event";
+import { UNREADABLE } from "./kinds";
 
 export type { LogLine };
 
@@ -14,9 +15,6 @@ export interface LineSource {
   /** An event's kind and domain, where they are known without reading the line. */
   head?(number: number): { kind: string; domain: number };
 }
-
-/** The kind of a line that is no event. */
-export const UNREADABLE = "unreadable";
 
 /** A line that is parsed when somebody looks at it. */
 export class Line implements LogLine {

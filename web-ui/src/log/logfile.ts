@@ -2,7 +2,8 @@
 // log of a million events is open at once.
 
 import type { LogHeader } from "./event";
-import { Line, parseEvent, UNREADABLE, type LineSource, type LogLine } from "./lines";
+import { UNREADABLE } from "./kinds";
+import { Line, parseEvent, type LineSource, type LogLine } from "./lines";
 import { pause } from "./pause";
 import { namesFrom, type Names } from "./words";
 

@@ -1,7 +1,7 @@
 // Which lines of a log are shown.
 
 import { describe } from "./describe";
-import { groupOf, trouble, type Group } from "./kinds";
+import { groupOf, trouble, UNREADABLE, type Group } from "./kinds";
 import type { LineSource, LogLine } from "./lines";
 import { pause } from "./pause";
 import type { Names } from "./words";
@@ -23,7 +23,7 @@ export const isEverything = (filter: Filter): boolean =>
   filter.groups.size === 0 && filter.domain === undefined && !filter.text.trim() && !filter.trouble;
 
 /** A hypercall's end and a fault belong to what was refused, so these kinds are looked into. */
-const TROUBLE = new Set(["hypercall", "completed", "faulted", "ended", "load_failed"]);
+const TROUBLE = new Set(["hypercall", "completed", "faulted", "ended", "load_failed", UNREADABLE]);
 
 /** What can be told from kind and domain. */
 export function mayMatch(filter: Filter, { kind, domain }: { kind: string; domain: number }): boolean {

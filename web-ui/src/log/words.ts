@@ -34,6 +34,7 @@ export function namesFrom(
   for (const { id, domain } of threads) home.set(id, domain);
   const domain = (id: number): string => {
     const name = named.get(id);
+    if (id < 0) return "nobody";
     if (!name) return `domain ${id}`;
     return (count.get(name) ?? 0) > 1 ? `${name} (${id})` : name;
   };

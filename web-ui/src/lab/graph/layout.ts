@@ -4,7 +4,7 @@
 
 import type { Box, BoxRow } from "./boxes";
 import { Kept } from "./kept";
-import { HOST, kindOf, manyLabel, objectLabel, type Cap, type Held, type Model } from "./model";
+import { HOST, kindOf, manyLabel, objectLabel, type Cap, type Model } from "./model";
 
 export const ROW = 20;
 export const HEAD = 46;
@@ -72,7 +72,6 @@ export interface Picture {
 
 interface Node {
   key: string;
-  object: Held | undefined;
   kind: string;
   label: string;
   gone: boolean;
@@ -192,7 +191,6 @@ function nodesOf(model: Model, boxes: Box[], bandOf: (key: string) => number | u
     const band = had !== undefined && bands.has(had) ? had : bands.has(first) ? first : home;
     nodes.set(key, {
       key, kind, label, band,
-      object: held,
       gone: !held,
       many: many > 0,
       holders: held?.holders.length ?? 0,
