@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use bundled_worlds::{BundledWorld, WORLDS};
-use shared_model::bundle::Bundle;
+use shared_model::bundle::{Bundle, BundleError};
+use shared_model::event::Digest;
 use shared_model::loader::{LoadError, Module, modinfo};
 use shared_model::world::{DomainPlan, World, WorldError};
 use thiserror::Error;
@@ -28,6 +29,14 @@ pub enum AssembleError {
         path: PathBuf,
         /// Where and what.
         error: WorldError,
+    },
+    /// A file with a bundle is none, or is damaged.
+    #[error("{}: {error}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: BundleError,
     },
     /// The file cannot be read.
     #[error("{}: {error}", path.display())]
@@ -104,8 +113,8 @@ impl Modules {
     }
 }
 
-/// Puts together whatever a person named: a world file (`.toml`), a module's file, a bundled
-/// world, or a module in the module path.
+/// Puts together whatever a person named: a world file (`.toml`), a bundle (`.lcdb`), a module's
+/// file, a bundled world, or a module in the module path.
 ///
 /// # Errors
 /// See [`AssembleError`].
@@ -114,6 +123,9 @@ pub fn anything(name: &str, modules: &Modules) -> Result<Bundle, AssembleError> 
     if path.extension().is_some_and(|extension| extension == "toml") {
         return world_file(path, modules);
     }
+    if path.extension().is_some_and(|extension| extension == BUNDLE) {
+        return bundle_file(path);
+    }
     if is_path(name) {
         return module(name, modules);
     }
@@ -121,6 +133,25 @@ pub fn anything(name: &str, modules: &Modules) -> Result<Bundle, AssembleError> 
         Some(world) => bundled(world),
         None => module(name, modules),
     }
+}
+
+/// What the names of files with bundles end with.
+const BUNDLE: &str = "lcdb";
+
+/// The bundle in a file.
+///
+/// # Errors
+/// [`AssembleError::Read`] and [`AssembleError::Bundle`].
+pub fn bundle_file(path: &Path) -> Result<Bundle, AssembleError> {
+    let bytes = fs::read(path).map_err(|error| AssembleError::Read { path: path.into(), error })?;
+    Bundle::decode(&bytes).map_err(|error| AssembleError::Bundle { path: path.into(), error })
+}
+
+/// The bundled world that a log with these inputs is of, if there is one.
+pub fn with_inputs(inputs: Digest) -> Option<Bundle> {
+    // One that cannot be built here is none.
+    let bundles = WORLDS.iter().filter_map(|world| bundled(world).ok());
+    bundles.into_iter().find(|bundle| bundle.digest() == inputs)
 }
 
 /// A world with one domain that runs a module: a file, or a name in the module path.

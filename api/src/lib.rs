@@ -39,6 +39,7 @@ mod hosted;
 pub mod inspect;
 mod observe;
 pub mod parallel;
+mod replay;
 pub mod store;
 
 pub use backend::{Backend, BackendError, available};
@@ -46,6 +47,7 @@ pub use domains::{Domain, Error, Host, Thread};
 pub use drive::{Run, replay, run, run_observed, run_parallel, run_scheduled};
 pub use hosted::{HostContext, HostError};
 pub use observe::Observer;
+pub use replay::{Replay, replay_and_compare};
 
 pub use shared_model as model;
 

@@ -3,6 +3,7 @@
 //! Serialised, it is a header line and then one JSON object per line. The report, the
 //! comparison and every view are made from it.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -505,6 +506,15 @@ pub struct Log {
     pub events: Vec<Event>,
 }
 
+/// A log as far as a file has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recovered {
+    /// What could be read.
+    pub log: Log,
+    /// The file ends in the middle of this line, counted from 1, which is left out.
+    pub torn: Option<usize>,
+}
+
 /// Why a log could not be read.
 #[derive(Debug, Error)]
 pub enum LogError {
@@ -556,6 +566,55 @@ impl Log {
         let events = lines.map(|(number, line)| serde_json::from_str(line).map_err(fail(number)));
         Ok(Self { header, events: events.collect::<Result<_, _>>()? })
     }
+
+    /// Reads a log of which the end may be missing, as it is when whoever wrote it was stopped.
+    ///
+    /// # Errors
+    /// See [`LogError`]. A line that is damaged and has others after it is one.
+    pub fn recover(bytes: &[u8]) -> Result<Recovered, LogError> {
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, rest) = bytes.split_at(whole);
+        let read = |bytes: &[u8]| {
+            let text = core::str::from_utf8(bytes).map_err(|error| {
+                let before = &bytes[..error.valid_up_to()];
+                let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+                LogError::Line { line, reason: String::from("it is not UTF-8") }
+            })?;
+            Self::from_json_lines(text)
+        };
+        let lines = whole.iter().filter(|&&byte| byte == b'\n').count();
+        if rest.is_empty() {
+            return Ok(Recovered { log: read(whole)?, torn: None });
+        }
+        // A header that is not whole says nothing of what the log is of.
+        if whole.is_empty() {
+            return Ok(Recovered { log: read(rest)?, torn: None });
+        }
+        let mut log = read(whole)?;
+        match serde_json::from_slice(rest) {
+            Ok(event) => log.events.push(event),
+            Err(_) => return Ok(Recovered { log, torn: Some(lines + 1) }),
+        }
+        Ok(Recovered { log, torn: None })
+    }
+
+    /// Whether it goes to the end of its run, at which the memory of every domain that is left is
+    /// looked at.
+    pub fn is_whole(&self) -> bool {
+        let mut open = BTreeSet::new();
+        for event in &self.events {
+            match event.kind {
+                EventKind::DomainCreated { .. } => {
+                    open.insert(event.domain);
+                }
+                EventKind::DomainDestroyed | EventKind::MemoryTotal { .. } => {
+                    open.remove(&event.domain);
+                }
+                _ => {}
+            }
+        }
+        !self.events.is_empty() && open.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -600,6 +659,51 @@ mod tests {
         let thread = Some(ThreadId(0));
         let events = kinds.into_iter().map(|kind| Event { domain: DomainId(0), thread, kind });
         Log { header, events: events.collect() }
+    }
+
+    #[test]
+    fn a_log_whose_end_is_missing_is_read_as_far_as_it_goes() {
+        let text = log().to_json_lines();
+        let bytes = text.as_bytes();
+        let header = text.lines().next().unwrap().len();
+        for length in 0..=bytes.len() {
+            let result = Log::recover(&bytes[..length]);
+            if length < header {
+                assert!(result.is_err(), "cut at {length}");
+                continue;
+            }
+            let recovered = result.unwrap_or_else(|error| panic!("cut at {length}: {error}"));
+            // A line is there without what ends it, too.
+            let whole = text[..length].lines().count() - 1;
+            let torn = recovered.torn.is_some();
+            assert_eq!(recovered.log.events.len() + usize::from(torn), whole, "cut at {length}");
+            assert_eq!(recovered.log.events, log().events[..recovered.log.events.len()]);
+            assert_eq!(recovered.torn.unwrap_or(whole + 1), whole + 1, "cut at {length}");
+            assert!(!recovered.log.is_whole());
+        }
+        // What is damaged in the middle was not cut off.
+        let damaged = text.replacen("domain_created", "domain_\u{e9}", 1);
+        assert!(matches!(Log::recover(damaged.as_bytes()), Err(LogError::Line { line: 2, .. })));
+        let mut bytes = text.clone().into_bytes();
+        bytes[header + 5] = 0xff;
+        assert!(matches!(Log::recover(&bytes), Err(LogError::Line { line: 2, .. })));
+        assert!(matches!(Log::recover(b""), Err(LogError::Empty)));
+    }
+
+    #[test]
+    fn a_log_is_whole_when_all_memory_has_been_looked_at() {
+        let mut log = log();
+        assert!(!log.is_whole());
+        let end = |domain, kind| Event { domain: DomainId(domain), thread: None, kind };
+        log.events.push(end(1, EventKind::DomainCreated { name: "child".into() }));
+        log.events.push(end(0, EventKind::MemoryTotal { pages: 1, zero: 1 }));
+        assert!(!log.is_whole());
+        let (mut destroyed, mut left) = (log.clone(), log);
+        destroyed.events.push(end(1, EventKind::DomainDestroyed));
+        left.events.push(end(1, EventKind::MemoryTotal { pages: 0, zero: 0 }));
+        assert!(destroyed.is_whole() && left.is_whole());
+        left.events.clear();
+        assert!(!left.is_whole());
     }
 
     #[test]

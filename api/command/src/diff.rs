@@ -19,7 +19,7 @@ use super::{Code, duration};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// World files, modules or bundled worlds; without any, all bundled worlds.
+    /// World files, bundles, modules or bundled worlds; without any, all bundled worlds.
     what: Vec<String>,
     /// Only these backends.
     #[arg(long, value_name = "BACKEND")]
@@ -175,20 +175,32 @@ fn details(case: &Case, output: &Output) -> anyhow::Result<()> {
         output.print(&format!("  {line}"))?;
     }
     if let Some(divergence) = &case.divergence {
-        context(divergence, output)?;
+        context(divergence, Sides { left: "native", right: "sim" }, output)?;
         output.print(&format!("  again: lcd diff {}", case.name))?;
     }
     Ok(())
 }
 
+/// What the two logs that were compared are called.
+#[derive(Clone, Copy)]
+pub(super) struct Sides {
+    pub(super) left: &'static str,
+    pub(super) right: &'static str,
+}
+
 /// The first divergent event under the equal ones before it.
-fn context(divergence: &Divergence, output: &Output) -> anyhow::Result<()> {
+pub(super) fn context(
+    divergence: &Divergence,
+    sides: Sides,
+    output: &Output,
+) -> anyhow::Result<()> {
     // It may come from elsewhere, so nothing is taken for granted.
     let start = divergence.index.saturating_sub(divergence.context.len());
     for (i, event) in divergence.context.iter().enumerate() {
         output.print(&output.paint(Tone::Dim, &format!("  {:>6}  {}", start + i, line(event)?)))?;
     }
-    for (side, event) in [("native", &divergence.left), ("sim", &divergence.right)] {
+    let Sides { left, right } = sides;
+    for (side, event) in [(left, &divergence.left), (right, &divergence.right)] {
         let text = match event {
             Some(event) => line(event)?,
             None => String::from("(no more events)"),

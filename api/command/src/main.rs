@@ -17,6 +17,7 @@ mod inspect;
 mod output;
 mod place;
 mod remote;
+mod replay;
 mod run;
 mod serve;
 mod site;
@@ -48,12 +49,12 @@ impl From<Code> for ExitCode {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-    0  success: run and call ended well, diff found no divergence
+    0  success: run and call ended well, diff and replay found no divergence
     1  run or call ended otherwise: a thread was killed, or its result was not 0; serve had to
        interrupt a run or an answer when it ended
     2  the command line is wrong
-   96  a world, a module, a backend or a server could not be used
-  100  diff, or run --parallel, found a divergence";
+   96  a world, a module, a log, a backend or a server could not be used
+  100  diff, replay, or run --parallel, found a divergence";
 
 /// Lightweight Capability Domains: run unmodified x86-64 modules in small isolated domains, on
 /// hardware or in a simulator, and see whether the two agree.
@@ -108,6 +109,8 @@ enum Command {
     Run(run::Arguments),
     /// Run worlds on every backend and compare; without arguments, all bundled worlds.
     Diff(diff::Arguments),
+    /// Repeat the run of a log in the simulator, and see whether it comes to the same.
+    Replay(replay::Arguments),
     /// Call one function of a module in a fresh domain.
     Call(call::Arguments),
     /// Describe a module: sections, relocations, exports, imports, entry points.
@@ -155,6 +158,10 @@ fn obey(
     match command {
         Command::Run(arguments) => run::main(arguments, modules, &place(common, output)?, output),
         Command::Diff(arguments) => diff::main(arguments, modules, &place(common, output)?, output),
+        Command::Replay(arguments) => {
+            only_here(common, "`lcd replay` reads a log that is here, and runs the simulator here");
+            replay::main(arguments, modules, output)
+        }
         Command::Call(arguments) => call::main(arguments, modules, &place(common, output)?, output),
         Command::Inspect(arguments) => {
             inspect::main(arguments, modules, &place(common, output)?, output)

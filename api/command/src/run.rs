@@ -22,7 +22,7 @@ use super::{Code, duration};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A module's file or name, a world file (.toml), or a bundled world.
+    /// A module's file or name, a world file (.toml), a bundle (.lcdb), or a bundled world.
     what: String,
     /// Where it runs [default: native if possible, else sim].
     #[arg(long)]
@@ -30,6 +30,10 @@ pub(super) struct Arguments {
     /// Write the event log to this file, as lines of JSON.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Write the world and all its modules to this file, as they are run: a bundle. It should be called
+    /// NAME.lcdb.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
     /// Give up after so long: 10s, 500ms, 2m [default: the world's own limit].
     #[arg(long, value_name = "T", value_parser = duration)]
     timeout: Option<Duration>,
@@ -54,6 +58,10 @@ pub(super) fn main(
     output: &Output,
 ) -> anyhow::Result<Code> {
     let bundle = assemble::anything(&arguments.what, modules)?;
+    if let Some(path) = &arguments.bundle {
+        fs::write(path, bundle.encode())
+            .with_context(|| format!("cannot write the bundle to {}", path.display()))?;
+    }
     let turns = &arguments.turns;
     let backend = place.backend(turns.backend(arguments.backend)?, output)?;
     let plan = RunPlan { backend, timeout: arguments.timeout, turns };

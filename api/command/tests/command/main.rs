@@ -9,6 +9,7 @@ mod executables;
 mod host_and_inspect;
 mod readme;
 mod remote;
+mod replay;
 mod run;
 mod server;
 mod server_guide;
