@@ -21,8 +21,9 @@ export class Checkpoints {
   #bytes = 0;
 
   constructor(
-    readonly limit = 256 << 20,
-    readonly most = 400,
+    /** Bytes that all together may take. */
+    private limit = 256 << 20,
+    private readonly most = 400,
   ) {}
 
   get count(): number {
@@ -73,8 +74,19 @@ export class Checkpoints {
     }
     this.#list.splice(before ? this.#list.indexOf(before) + 1 : 0, 0, checkpoint);
     this.#bytes += own(checkpoint.saved);
-    while ((this.#bytes > this.limit || this.#list.length > this.most) && this.#thin(position));
+    this.#fit(position);
     return true;
+  }
+
+  /** There is less room than was thought. */
+  shrink(): void {
+    this.limit = this.#bytes / 2;
+    const last = this.#list.at(-1);
+    if (last) this.#fit(last.state.position);
+  }
+
+  #fit(present: Position): void {
+    while ((this.#bytes > this.limit || this.#list.length > this.most) && this.#thin(present));
   }
 
   /** Gives up the one that is missed least from the present: where a gap is small, seen from there.

@@ -28,7 +28,15 @@ export class Fake implements Machine {
   /** Single steps done, restored ones included: the work. */
   done = 0;
 
+  /** No memory is left for copies. */
+  full = false;
+
   constructor(readonly script: Script) {}
+
+  /** As after a breakdown in the middle of something. */
+  spoil(): void {
+    this.#words[SUM]! += 1;
+  }
 
   get #words(): Float64Array {
     return new Float64Array(this.#memory);
@@ -56,6 +64,7 @@ export class Fake implements Machine {
   }
 
   save(before?: Copy): Copy {
+    if (this.full) throw new RangeError("Array buffer allocation failed");
     return copy(this.#memory, before);
   }
 

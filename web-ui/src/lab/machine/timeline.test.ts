@@ -120,6 +120,34 @@ describe("running", () => {
   });
 });
 
+describe("breakdowns", () => {
+  it("that a question brings about leave the moment as it was", async () => {
+    const { machine, line } = begun();
+    await line.goTo({ retired: 777, steps: 0 }, free);
+    const [state, digest] = [line.state, machine.ask("digest")];
+    machine.spoil();
+    expect(machine.ask("digest")).not.toBe(digest);
+    await line.heal(free);
+    expect(line.state).toEqual(state);
+    expect(machine.ask("digest")).toBe(digest);
+  });
+
+  it("of the browser's memory only make the moments fewer", async () => {
+    const machine = new Fake({ ...SCRIPT, end: 300_000 });
+    // Time stands still: nothing is kept but what a long way back leaves.
+    const line = new Timeline(machine, undefined, () => 0);
+    line.boot({});
+    await line.goTo("end", free);
+    machine.full = true;
+    await line.goTo({ retired: 140_000, steps: 0 }, free);
+    expect(line.checkpoints.count).toBe(1);
+    expect(line.state.position.retired).toBe(140_000);
+    machine.full = false;
+    await line.goTo({ retired: 130_000, steps: 0 }, free);
+    expect(line.state.position.retired).toBe(130_000);
+  });
+});
+
 describe("kept moments", () => {
   it("stay within their limit, the first among them, closer together near the present", () => {
     const machine = new Fake({ ...SCRIPT, end: 1e9 });

@@ -169,6 +169,13 @@ export class Timeline {
     return this.#machine.ask({ events: { from, limit } }) as string[];
   }
 
+  /** After a breakdown that a question brought about: the same moment again, in a new instance. */
+  async heal(pace: Pace): Promise<void> {
+    const { position } = this.#state;
+    this.#restore((state) => compare(state.position, position) <= 0);
+    await this.forward({ position }, undefined, pace);
+  }
+
   #advance(goal: Goal, stops?: Stops): Advanced {
     const started = this.#now();
     let advanced: Advanced;
@@ -222,7 +229,15 @@ export class Timeline {
     const there = this.checkpoints.before(position);
     if (there && compare(there.state.position, position) === 0) return;
     const started = this.#now();
-    const saved = this.#machine.save(this.#base);
+    let saved: Copy;
+    try {
+      saved = this.#machine.save(this.#base);
+    } catch (error) {
+      // The browser has no room for another. What is kept is enough, only slower.
+      if (!(error instanceof RangeError) || !this.checkpoints.count) throw error;
+      this.checkpoints.shrink();
+      return;
+    }
     this.checkpoints.add({ state: this.#state, saved });
     this.#base = saved;
     this.#saving = this.#now() - started;

@@ -5,7 +5,7 @@ import { serve } from "../../rpc";
 import type { StepKind } from "../laboratory";
 import type { Advanced, Position, Request, State, Stops } from "../protocol";
 import { type Mark, Marks } from "./marks";
-import { Simulator } from "./simulator";
+import { Breakdown, Simulator } from "./simulator";
 import { type Boot, type Pace, type Target, Timeline } from "./timeline";
 
 export interface Reach {
@@ -123,7 +123,16 @@ const handlers = {
   pause(): void {
     epoch++;
   },
-  ask: (request: Request): unknown => ask(() => (here(), simulator!.ask(request))),
+  async ask(request: Request): Promise<unknown> {
+    const line = here();
+    try {
+      return await ask(() => (here(), simulator!.ask(request)));
+    } catch (error) {
+      // A question must not cost the run.
+      if (error instanceof Breakdown) await inTurn(() => line.heal(pace(false)));
+      throw error;
+    }
+  },
   lines: (from: number, limit: number): string[] | Promise<string[]> => ask(() => here().lines(from, limit)),
   /** Marks of the log as far as the present, in so many parts of `events`. */
   async marks(parts: number, events: number): Promise<Mark[]> {
