@@ -92,20 +92,20 @@ export interface Unbundled {
   files: FileName[];
 }
 
-/** One row of two logs side by side: event numbers, or nothing on a side that has none. */
+/** A row of two logs side by side: event numbers from 0, or nothing on a side that has none. */
 export interface Row {
   left?: number;
   right?: number;
-  /** Whether they are equal; fields that differ, as paths. */
   equal: boolean;
-  fields?: string[];
+  /** For how many rows this goes on, with the numbers after these. 1 if it is not there. */
+  count?: number;
 }
 
 export interface Compared {
   /** `Verdict` of the HTTP interface. */
   verdict: unknown;
   rows: Row[];
-  /** The first row that differs, if one does. */
+  /** The row of the first difference that counts, if there is one. Each of a row's `count` is one. */
   first?: number;
   /** In words, for people: what differs and what that usually means. */
   explanation?: string;

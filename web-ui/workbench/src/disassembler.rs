@@ -32,6 +32,15 @@ pub struct Disassembled {
     instructions: Vec<Line>,
 }
 
+#[cfg(test)]
+impl Disassembled {
+    /// The instructions as they are written.
+    pub(crate) fn text(&self) -> Vec<String> {
+        let text = |line: &Line| format!("{} {}", line.mnemonic, line.operands).trim().to_owned();
+        self.instructions.iter().map(text).collect()
+    }
+}
+
 /// At most `count` instructions of `code`, whose first byte is at `address`. A byte that begins no
 /// instruction stands for itself, as `.byte`; an instruction that the code ends in is left out.
 pub fn disassemble(address: u64, code: &[u8], count: usize) -> Disassembled {
@@ -68,13 +77,13 @@ pub(crate) fn formatter() -> IntelFormatter {
     options.set_space_between_memory_add_operators(true);
     options.set_rip_relative_addresses(false);
     options.set_branch_leading_zeros(false);
-    options.set_signed_immediate_operands(true);
     options.set_small_hex_numbers_in_decimal(true);
     formatter
 }
 
 fn line(formatter: &mut IntelFormatter, instruction: &Instruction, bytes: &[u8]) -> Line {
     let mut text = String::new();
+    formatter.options_mut().set_signed_immediate_operands(has_signed_number(instruction));
     formatter.format(instruction, &mut text);
     let (mnemonic, operands) = split(&text);
     Line {
@@ -100,6 +109,26 @@ fn byte(address: u64, byte: u8) -> Line {
         memory: None,
         flow: "other",
     }
+}
+
+/// Whether its number is one to compute with, which may be below zero.
+fn has_signed_number(instruction: &Instruction) -> bool {
+    use iced_x86::Mnemonic as M;
+    matches!(
+        instruction.mnemonic(),
+        M::Mov
+            | M::Push
+            | M::Add
+            | M::Adc
+            | M::Sub
+            | M::Sbb
+            | M::Cmp
+            | M::Imul
+            | M::And
+            | M::Or
+            | M::Xor
+            | M::Test
+    )
 }
 
 /// A prefix belongs to the mnemonic: `lock xadd`.
@@ -150,4 +179,41 @@ fn flow(instruction: &Instruction) -> &'static str {
 
 fn hex(number: u64) -> String {
     format!("{number:#x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::disassemble;
+
+    fn shown(code: &[u8]) -> serde_json::Value {
+        serde_json::to_value(disassemble(0x1000, code, 100)).unwrap()["instructions"].take()
+    }
+
+    #[test]
+    fn an_instruction_is_taken_to_pieces() {
+        let line = &shown(&[0xe7, 0xe0])[0];
+        assert_eq!(line["flow"], "hypercall");
+        assert_eq!((&line["mnemonic"], &line["operands"]), (&"out".into(), &"0xe0, eax".into()));
+        assert_eq!((&line["bytes"], &line["length"]), (&"e7e0".into(), &2.into()));
+        let line = &shown(&[0xe8, 0xfb, 0xff, 0xff, 0xff])[0];
+        assert_eq!((&line["flow"], &line["target"]), (&"call".into(), &"0x1000".into()));
+        assert_eq!(shown(&[0x74, 0])[0]["flow"], "branch");
+        assert_eq!(shown(&[0xc3])[0]["flow"], "return");
+        assert_eq!(shown(&[0xff, 0xe0])[0]["flow"], "branch");
+        let line = &shown(&[0xf0, 0x48, 0x0f, 0xc1, 0x05, 0x10, 0, 0, 0])[0];
+        assert_eq!((&line["mnemonic"], &line["memory"]), (&"lock xadd".into(), &"0x1019".into()));
+        assert_eq!(shown(&[0x65, 0x48, 0x8b, 4, 0x25, 0, 0, 0, 0])[0]["operands"], "rax, gs:[0]");
+        assert!(shown(&[0xe7, 0xe1])[0]["flow"] == "other");
+    }
+
+    #[test]
+    fn what_is_no_instruction_stands_for_itself() {
+        let lines = shown(&[0x06, 0x90, 0x48]);
+        let texts: Vec<_> =
+            lines.as_array().unwrap().iter().map(|line| &line["mnemonic"]).collect();
+        // The last one is cut off.
+        assert_eq!(texts, [".byte", "nop"]);
+        assert_eq!(shown(&[0x0f])[0]["mnemonic"], ".byte");
+        assert_eq!(disassemble(u64::MAX, &[0x90; 300], 7).text().len(), 7);
+    }
 }

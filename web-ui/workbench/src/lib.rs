@@ -7,8 +7,10 @@
 //! anywhere.
 
 pub mod assembler;
+pub mod compare;
 pub mod disassembler;
 pub mod exports;
+pub mod lines;
 mod places;
 mod request;
 mod worlds;

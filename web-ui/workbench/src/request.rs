@@ -5,19 +5,49 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{assembler, disassembler, worlds};
+use crate::{assembler, compare, disassembler, lines, worlds};
 
 /// What can be asked. `protocol.ts` describes each.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Request {
-    Assemble { name: String, text: String },
-    Disassemble { address: String, bytes: String, count: usize },
-    CheckWorld { text: String },
-    Bundle { world: String, files: Vec<FileName> },
-    BundleModule { name: String, files: Vec<FileName> },
-    Unbundle { length: usize },
-    Decompress { name: String, length: usize },
+    Assemble {
+        name: String,
+        text: String,
+    },
+    Disassemble {
+        address: String,
+        bytes: String,
+        count: usize,
+    },
+    CheckWorld {
+        text: String,
+    },
+    Bundle {
+        world: String,
+        files: Vec<FileName>,
+    },
+    BundleModule {
+        name: String,
+        files: Vec<FileName>,
+    },
+    Unbundle {
+        length: usize,
+    },
+    Decompress {
+        name: String,
+        length: usize,
+    },
+    Compare {
+        left: usize,
+        right: usize,
+        #[serde(default)]
+        outcomes: bool,
+    },
+    Lines {
+        files: Vec<FileName>,
+        sections: Vec<lines::Placed>,
+    },
 }
 
 /// A file that follows.
@@ -110,6 +140,15 @@ fn respond(request: Request, mut files: Files<'_>) -> Result<Answer, String> {
             let bytes = lcd_compression::unpack(files.next(length)?.to_vec());
             let bytes = bytes.map_err(|error| format!("{name}: {error}"))?;
             Ok(Answer::with(&serde_json::json!({ "length": bytes.len() }), bytes))
+        }
+        Request::Compare { left, right, outcomes } => {
+            let (left, right) = (files.next(left)?, files.next(right)?);
+            Ok(Answer::of(&compare::compare(left, right, outcomes)?))
+        }
+        Request::Lines { files: names, sections } => {
+            let files = files.all(&names)?;
+            let [file] = *files else { return Err("source lines are those of one file".into()) };
+            Ok(Answer::of(&lines::lines(file.name, file.bytes, &sections)?))
         }
     }
 }

@@ -111,8 +111,21 @@ pub(super) fn misfit(source: &Source, row: &Row, operands: &[Resolved<'_>], plac
         let message = format!("`{name}` can have one operand in memory: take one into a register");
         return (source.place, message);
     }
+    if same_sizes(row)
+        && let Some(message) = sizes(operands)
+    {
+        return (source.place, message);
+    }
     // The one operand that keeps an encoding from fitting, if there is such an encoding.
-    for index in 0..operands.len() {
+    let rank = |index: &usize| match operands[*index] {
+        Resolved::Number(_) => 0,
+        Resolved::Memory(_) => 1,
+        _ => 2,
+    };
+    let mut order: Vec<usize> = (0..operands.len()).collect();
+    // A number that is too large is more likely to be wrong than the register beside it.
+    order.sort_by_key(rank);
+    for index in order {
         let mut wanted: Vec<Want> = Vec::new();
         for (_, wants) in row.forms() {
             let wants: Vec<_> = written(wants).collect();
@@ -129,9 +142,6 @@ pub(super) fn misfit(source: &Source, row: &Row, operands: &[Resolved<'_>], plac
         if let Some(message) = reason(name, &operands[index], &wanted) {
             return (at(index), message);
         }
-    }
-    if let Some(message) = sizes(operands) {
-        return (source.place, message);
     }
     let mut forms = Vec::new();
     for (_, wants) in row.forms() {
@@ -166,7 +176,13 @@ fn reason(name: &str, operand: &Resolved<'_>, wanted: &[Want]) -> Option<String>
             let widest = wanted
                 .iter()
                 .filter_map(|want| want.immediate())
-                .max_by_key(|immediate| (immediate.stored, immediate.meant))?;
+                .max_by_key(|immediate| (immediate.stored, immediate.meant));
+            let Some(widest) = widest else {
+                return Some(format!(
+                    "`{name}` cannot have a number here: it takes {}",
+                    all(wanted)
+                ));
+            };
             let bits = 8 * widest.stored;
             let (signed, unsigned) = (-(1i128 << (bits - 1)), (1i128 << bits) - 1);
             let end = if widest.stored == widest.meant { unsigned } else { -signed - 1 };
@@ -203,20 +219,22 @@ fn reason(name: &str, operand: &Resolved<'_>, wanted: &[Want]) -> Option<String>
                     list(&sizes, "or")
                 ));
             }
-            let mut words: Vec<String> = Vec::new();
-            for want in wanted.iter().map(|want| want.words().to_owned()) {
-                if !words.contains(&want) {
-                    words.push(want);
-                }
-            }
-            words.truncate(FORMS_MAX);
-            Some(format!(
-                "`{name}` cannot have `{register_name}` here: it takes {}",
-                list(&words, "or")
-            ))
+            Some(format!("`{name}` cannot have `{register_name}` here: it takes {}", all(wanted)))
         }
         Resolved::Target(_) | Resolved::Later(_) | Resolved::Address(_) => None,
     }
+}
+
+/// What is wanted, each once.
+fn all(wanted: &[Want]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for want in wanted.iter().map(|want| want.words().to_owned()) {
+        if !words.contains(&want) {
+            words.push(want);
+        }
+    }
+    words.truncate(FORMS_MAX);
+    list(&words, "or")
 }
 
 fn is_general(register: Register) -> bool {
@@ -231,6 +249,15 @@ const fn register_size(want: Want) -> Option<usize> {
         Want::R64 | Want::Rm64 | Want::Rax => Some(8),
         _ => None,
     }
+}
+
+/// Whether all registers of an instruction have the same size.
+fn same_sizes(row: &Row) -> bool {
+    row.forms().all(|(_, wants)| {
+        let mut sizes = wants.iter().filter_map(|want| register_size(*want));
+        let first = sizes.next();
+        sizes.all(|size| Some(size) == first)
+    })
 }
 
 /// That two registers have different sizes.

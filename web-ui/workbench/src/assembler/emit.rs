@@ -81,10 +81,7 @@ fn encode_item(item: &Item, section: &Section, symbols: &Symbols) -> Result<Opti
             );
             Err((item.place, message))
         }
-        Kind::Source(source) => {
-            select::select(source, item.place, &|expression| value(expression, source.place))
-                .map(Some)
-        }
+        Kind::Source(source) => select::select(source, item.place, &value).map(Some),
         Kind::Data { width, values } => {
             let mut bytes = Vec::new();
             let mut fixups = Vec::new();

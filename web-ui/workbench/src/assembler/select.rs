@@ -48,7 +48,7 @@ const PLACEHOLDER: i64 = 0x1234_5678;
 pub(super) fn select(
     source: &Source,
     place: Place,
-    evaluate: &dyn Fn(&Expression) -> Result<Evaluated, Error>,
+    evaluate: &dyn Fn(&Expression, Place) -> Result<Evaluated, Error>,
 ) -> Result<Kind, Error> {
     let Some(row) = table::find(&source.mnemonic) else {
         return Err((place, diagnose::unknown(&source.mnemonic)));
@@ -65,6 +65,12 @@ pub(super) fn select(
         return Err(diagnose::misfit(source, row, &operands, place));
     }
     diagnose::check_size(source, &forms, &operands)?;
+    if let ("lea", [_, Resolved::Memory(address)]) = (&*source.mnemonic, &*operands)
+        && address.memory.segment != Register::None
+    {
+        let message = "`lea` computes an address without its segment: leave that out";
+        return Err((source.operands[1].place, message.into()));
+    }
     check_prefixes(source, row, &operands)?;
     if let [Resolved::Target(target)] = *operands {
         return branch(&forms, target, source.place);
@@ -98,11 +104,11 @@ fn is_swapped(mnemonic: &str, operands: &[Resolved<'_>]) -> bool {
 fn resolve<'s>(
     row: &Row,
     operand: &'s Operand,
-    evaluate: &dyn Fn(&Expression) -> Result<Evaluated, Error>,
+    evaluate: &dyn Fn(&Expression, Place) -> Result<Evaluated, Error>,
 ) -> Result<Resolved<'s>, Error> {
     match &operand.kind {
         OperandKind::Register(register) => Ok(Resolved::Register(*register)),
-        OperandKind::Value { value, offset } => match evaluate(value)? {
+        OperandKind::Value { value, offset } => match evaluate(value, operand.place)? {
             Evaluated { value: Value::Number(number), moves: false } => {
                 Ok(Resolved::Number(number))
             }
@@ -119,7 +125,7 @@ fn resolve<'s>(
             let at = |(_, message): Error| (operand.place, message);
             let scale = match &memory.scale {
                 None => 1,
-                Some(scale) => match evaluate(scale)? {
+                Some(scale) => match evaluate(scale, operand.place)? {
                     Evaluated { value: Value::Number(n @ (1 | 2 | 4 | 8)), moves: false } => {
                         n as u32
                     }
@@ -131,7 +137,7 @@ fn resolve<'s>(
             };
             let displacement = match &memory.displacement {
                 None => Displacement::Number(0),
-                Some(value) => match evaluate(value)? {
+                Some(value) => match evaluate(value, operand.place)? {
                     Evaluated { value: Value::Number(number), moves: false } => {
                         Displacement::Number(
                             displacement(number, memory)

@@ -207,7 +207,9 @@ fn moves() {
             lines.push(format!("lock cmpxchg {memory}, {}", registers[1]));
             lines.push(format!("lock add {} {memory}, 1", pointer(bits)));
         }
-        lines.push(format!("lea r10, {memory}"));
+        if !memory.starts_with("gs") {
+            lines.push(format!("lea r10, {memory}"));
+        }
         lines.push(format!("cmpxchg8b {memory}"));
         lines.push(format!("lock cmpxchg16b {memory}"));
         lines.push(format!("invlpg {memory}"));

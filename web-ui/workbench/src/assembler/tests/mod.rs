@@ -4,7 +4,10 @@ use shared_model::loader::{Module, link};
 
 use super::{Assembled, assemble};
 
+mod errors;
 mod gnu;
+mod lessons;
+mod modules;
 
 /// Assembles a text that has nothing wrong in it.
 fn good(text: &str) -> Assembled {
