@@ -40,6 +40,7 @@ describe("the page's log is the command's, byte for byte", () => {
   inBrowser("also after going back and forth", async (visitor) => {
     const page = await visitor.open(`${served.url}#/lab`);
     const lab = await new Laboratory(page).world("ping-pong");
+    await lab.toEnd();
     await lab.toEvent(40);
     await lab.back("instruction");
     await lab.toStart();
@@ -71,7 +72,19 @@ describe("the page's log is the command's, byte for byte", () => {
     await lab.choose({ name: "ping-pong.log", mimeType: "text/plain", buffer: Buffer.from(recorded) });
     await lab.ready();
     await lab.toEnd();
-    const events = (log: string) => log.split("\n").slice(1).join("\n");
-    expectEqual(events(await lab.log()), events(recorded));
+    const followed = (await lab.log()).split("\n");
+    // What the manual leaves undefined, only the simulator says, and hardware may have either way.
+    const masks = followed.map((line) => BigInt(/"undefined_flags":(\d+)/.exec(line)?.[1] ?? 0));
+    const masked = (lines: string[]) =>
+      lines
+        .map((line, at) =>
+          line
+            .replace(/"rflags":(\d+)/, (_, flags: string) => `"rflags":${BigInt(flags) & ~masks[at]!}`)
+            .replace(/"undefined_flags":\d+/, ""),
+        )
+        .slice(1)
+        .join("\n");
+    expectEqual(masked(followed), masked(recorded.split("\n")));
+    await expect.poll(() => page.getByText("The recorded log was left").count()).toBe(0);
   });
 });
