@@ -60,7 +60,7 @@ export class Session implements Laboratory {
         const wasm = address("lcd/sim.wasm").href;
         return await this.#remote.open(wasm, opening.bundle, { schedule, recorded, plants });
       } catch (error) {
-        this.opening = this.state = this.furthest = this.stopped = undefined;
+        // What was open before still is.
         this.problem = `${opening.title} cannot be started: ${text(error)}`;
         throw error;
       }

@@ -100,19 +100,21 @@ const handlers = {
   async open(wasm: string, bundle: Uint8Array, boot: Boot): Promise<Moved> {
     epoch++;
     return inTurn(async () => {
-      timeline = undefined;
-      marks.clear();
       compiled ??= load(wasm);
+      let machine: Simulator;
       try {
-        simulator = new Simulator(await compiled);
+        machine = new Simulator(await compiled);
       } catch (error) {
         compiled = undefined;
         throw error;
       }
-      simulator.open(bundle);
-      const started = new Timeline(simulator);
+      // What cannot be started leaves what was there before as it is.
+      machine.open(bundle);
+      const started = new Timeline(machine);
       started.boot(boot);
+      simulator = machine;
       timeline = started;
+      marks.clear();
       return { state: started.state, stopped: "goal", furthest: reach() };
     });
   },
