@@ -59,7 +59,10 @@ describe("a log file", () => {
     all.set(bytes(HEADER, ""));
     for (let i = 0; i < count / 2; i++) all.set(piece, HEADER.length + 1 + i * piece.length);
     const start = performance.now();
-    const file = await LogFile.open(all);
+    let told = 0;
+    const opening = LogFile.open(all, () => told++);
+    expect(told, "nothing is told before it has been opened").toBe(0);
+    const file = await opening;
     const took = performance.now() - start;
     expect(file.length).toBe(count);
     expect(file.text(count - 1)).toBe(LINES[5]);

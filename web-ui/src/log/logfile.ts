@@ -90,8 +90,9 @@ export class LogFile implements LineSource {
   static async open(bytes: Uint8Array, progress?: (part: number) => void): Promise<LogFile> {
     const file = new LogFile(bytes);
     while (!file.#index(performance.now() + 24)) {
-      progress?.(file.#next / bytes.length);
+      // Only then: whoever opens it may be in the middle of something.
       await pause();
+      progress?.(file.#next / bytes.length);
     }
     return file;
   }
