@@ -7,6 +7,7 @@ import { file as fetched, site, type BundledWorld } from "../site";
 import type { Complaint } from "../workbench/protocol";
 import * as workbench from "../workbench/client";
 import type { Linked } from "../permalink";
+import { callWorld } from "./call";
 import type { Opening } from "./laboratory";
 
 export interface Given {
@@ -187,12 +188,32 @@ async function fromWorld(world: Given, given: Given[]): Promise<Opening> {
   return { title, source: { kind: "edited", name: title }, bundle };
 }
 
+const modules = new WeakMap<Opening, Given[]>();
+
+/** The files of a module that was opened by itself, of which other functions can be called. */
+export const modulesOf = (opening: Opening): Given[] | undefined => modules.get(opening);
+
 async function fromModules(given: Given[]): Promise<Opening> {
-  const module = given[0]!;
-  const liblcd = { name: "liblcd", bytes: await fetched("lcd/liblcd.o") };
-  const made = await workbench.bundleModule(module.name, [liblcd, ...given]);
-  const shown = made.digest === undefined ? undefined : ({ kind: "module", name: module.name, digest: made.digest } as const);
-  return { title: module.name, source: { kind: "module", name: module.name }, bundle: checked(made, module.name), shown };
+  const { name } = given[0]!;
+  const made = await workbench.bundleModule(name, [await liblcd(), ...given]);
+  const shown = made.digest === undefined ? undefined : ({ kind: "module", name, digest: made.digest } as const);
+  const opening: Opening = { title: name, source: { kind: "module", name }, bundle: checked(made, name), shown };
+  modules.set(opening, given);
+  return opening;
+}
+
+const liblcd = async (): Promise<Given> => ({ name: "liblcd", bytes: await fetched("lcd/liblcd.o") });
+
+/** The same module, with one of its functions called. */
+export async function calling(opening: Opening, called: string, args: string[], init: boolean): Promise<Opening> {
+  const given = modules.get(opening);
+  const module = given?.[0];
+  if (!module) throw new Trouble({ what: "Functions can be called of modules that were opened by themselves." });
+  const made = await workbench.bundle(callWorld(module.name, called, args, init), [await liblcd(), ...given]);
+  const { name } = module;
+  const call: Opening = { title: `${name}: ${called}`, source: { kind: "module", name }, bundle: checked(made, `the call of ${called}`) };
+  modules.set(call, given);
+  return call;
 }
 
 interface Made {

@@ -1,5 +1,6 @@
 // Source lines beside instructions.
 
+import { file as fetched, site } from "../site";
 import * as workbench from "../workbench/client";
 import type { Opening } from "./laboratory";
 import type { Program } from "./protocol";
@@ -16,6 +17,18 @@ export type SourceLines = Map<bigint, SourceLine>;
 
 const base = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
+/** What the worlds' sources include, as far as it is named: the page comes with it. */
+async function addHeaders(texts: Map<string, string[]>, paths: string[]): Promise<void> {
+  const { headers = [] } = await site();
+  const wanted = headers.filter((header) => !texts.has(base(header)) && paths.some((path) => `/${path}`.endsWith(`/${header}`)));
+  await Promise.all(
+    wanted.map(async (header) => {
+      const bytes = await fetched(`lcd/include/${header}`).catch(() => undefined);
+      if (bytes) texts.set(base(header), new TextDecoder().decode(bytes).split("\n"));
+    }),
+  );
+}
+
 /** The lines of a domain's images. A module without debug information has none. */
 export async function sourceLines(opening: Opening, program: Program): Promise<SourceLines> {
   const lines: SourceLines = new Map();
@@ -31,6 +44,7 @@ export async function sourceLines(opening: Opening, program: Program): Promise<S
     } catch {
       continue;
     }
+    await addHeaders(texts, found.files);
     let last = "";
     for (const entry of found.entries) {
       const name = found.files[entry.file];
