@@ -2,7 +2,7 @@
 
 import { groupOf, type Group } from "../log/kinds";
 import type { LineSource } from "../log/lines";
-import type { Compared } from "../workbench/protocol";
+import type { Row } from "../workbench/protocol";
 
 /** `Verdict` of the HTTP interface. */
 export type Verdict =
@@ -18,18 +18,15 @@ export interface Pair {
   equal: boolean;
 }
 
-/** Rows of the answer: `count` rows one below the other, whose numbers go on from these. */
-type Run = Compared["rows"][number] & { count?: number };
-
 export class Alignment {
   readonly length: number;
   /** Rows that differ, in order. */
   readonly differences: number[] = [];
-  readonly #runs: Run[];
+  readonly #runs: Row[];
   /** The first row of each run. */
   readonly #starts: Uint32Array;
 
-  constructor(rows: Run[]) {
+  constructor(rows: Row[]) {
     this.#runs = rows;
     this.#starts = new Uint32Array(rows.length);
     let start = 0;

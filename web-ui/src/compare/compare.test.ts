@@ -27,7 +27,7 @@ describe("an alignment", () => {
       { left: 0, right: 0, equal: true, count: 1000 },
       { right: 1000, equal: false, count: 2 },
       { left: 1000, right: 1002, equal: true, count: 5 },
-    ] as ConstructorParameters<typeof Alignment>[0]);
+    ]);
     expect(runs.length).toBe(1007);
     expect(runs.pair(999)).toEqual({ row: 999, left: 999, right: 999, equal: true });
     expect(runs.pair(1001)).toEqual({ row: 1001, left: undefined, right: 1001, equal: false });
