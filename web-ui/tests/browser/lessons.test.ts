@@ -97,11 +97,17 @@ class Reader {
   }
 
   /** What the page shows, where a run decides. */
-  async found(number: number): Promise<string> {
+  async found(number: number, before: string | undefined): Promise<string> {
     await this.side.locator('[data-do^="lab:walk"]').nth(number).click();
-    const frame = this.page.getByText(/^Frame \d+$/).first();
-    await frame.waitFor();
-    return /\d+/.exec((await frame.textContent()) ?? "")![0];
+    // What was looked at before stays until the answer is there: another frame, or one without a slot.
+    const line = this.page.getByRole("listitem").filter({ hasText: /^Frame \d+/ }).filter({ hasText: "in slot" });
+    let frame: string | undefined;
+    await expect.poll(async () => {
+      const lines = await line.allTextContents();
+      frame = lines.map((text) => /\d+/.exec(text)![0]).find((found) => found !== before);
+      return frame;
+    }).toBeDefined();
+    return frame!;
   }
 
   async solve(task: Task, { edit, answers = [] }: Solution): Promise<void> {
@@ -109,8 +115,9 @@ class Reader {
     if (edit) await this.edit(edit);
     else if (task.moment) await this.goTo(task);
     else await this.run();
+    let given: string | undefined;
     for (const [number, answer] of answers.entries()) {
-      const given = answer === "from the run" ? await this.found(number) : answer;
+      given = answer === "from the run" ? await this.found(number, given) : answer;
       await box.getByRole("textbox").nth(number).fill(given);
     }
     if (answers.length) await box.getByRole("button", { name: "Check" }).click();
