@@ -69,6 +69,9 @@ pub struct ThreadEnd {
     /// The same end, for programs.
     #[serde(skip)]
     pub parsed: Option<(End, Registers)>,
+    /// The number of the event that says so.
+    #[serde(skip)]
+    pub event: Option<usize>,
 }
 
 impl RunReport {
@@ -78,7 +81,7 @@ impl RunReport {
         let mut threads: BTreeMap<DomainId, BTreeMap<ThreadId, ThreadEnd>> = BTreeMap::new();
         let mut consoles: BTreeMap<DomainId, Vec<u8>> = BTreeMap::new();
         let mut serial = Vec::new();
-        for Event { domain, thread, kind } in &log.events {
+        for (number, Event { domain, thread, kind }) in log.events.iter().enumerate() {
             let report = domains.entry(*domain).or_insert_with(DomainReport::empty);
             // Of other events, the thread is who caused them: perhaps another domain's.
             match (thread, kind) {
@@ -87,7 +90,8 @@ impl RunReport {
                     threads.entry(*thread).or_insert_with(ThreadEnd::none);
                 }
                 (Some(thread), EventKind::Ended { end, registers, at, .. }) => {
-                    let end = ThreadEnd::new(end, registers, at.as_deref());
+                    let mut end = ThreadEnd::new(end, registers, at.as_deref());
+                    end.event = Some(number);
                     threads.entry(*domain).or_default().insert(*thread, end);
                 }
                 _ => {}
@@ -191,7 +195,7 @@ impl DomainReport {
 
 impl ThreadEnd {
     const fn none() -> Self {
-        Self { end: None, registers: None, at: None, parsed: None }
+        Self { end: None, registers: None, at: None, parsed: None, event: None }
     }
 
     fn new(end: &End, registers: &Registers, at: Option<&str>) -> Self {
@@ -219,6 +223,7 @@ impl ThreadEnd {
             registers: Some(registers_text.collect()),
             at: at.map(String::from),
             parsed: Some((end.clone(), *registers)),
+            event: None,
         }
     }
 }

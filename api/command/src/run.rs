@@ -10,8 +10,9 @@ use lcd::assemble::{self, Modules};
 use lcd::differential::comparison;
 use lcd::model::bundle::Bundle;
 use lcd::model::compare::Verdict;
-use lcd::model::event::Log;
+use lcd::model::event::{Event, Log};
 use lcd::model::exit::{End, Exited};
+use lcd::model::refusal::refusal;
 use lcd::model::report::{DomainReport, RunReport, ThreadEnd};
 use serde::Serialize;
 
@@ -81,7 +82,8 @@ pub(super) fn main(
         output.json(&Results { report: &report, repeated: repeated.as_ref() })?;
     } else {
         for domain in &report.domains {
-            output.print(human(domain, report.domains.len() > 1, output).trim_end())?;
+            let text = human(domain, report.domains.len() > 1, &run.log.events, output);
+            output.print(text.trim_end())?;
         }
         let count = report.events;
         output.note(&format!("{backend}: {count} events in {:.3} s", run.elapsed.as_secs_f64()));
@@ -121,7 +123,7 @@ fn in_words(verdict: &Verdict) -> String {
     }
 }
 
-fn human(domain: &DomainReport, name_it: bool, output: &Output) -> String {
+fn human(domain: &DomainReport, name_it: bool, events: &[Event], output: &Output) -> String {
     let mut text = String::new();
     if name_it {
         text.push_str(&output.paint(Tone::Bold, &format!("[{}]\n", domain.name)));
@@ -131,14 +133,15 @@ fn human(domain: &DomainReport, name_it: bool, output: &Output) -> String {
         text.push('\n');
     }
     for thread in &domain.threads {
-        text.push_str(&ending(&domain.name, thread, output));
+        text.push_str(&ending(&domain.name, thread, events, output));
         text.push('\n');
     }
     text
 }
 
-/// How a thread ended, with its registers if it was killed.
-pub(super) fn ending(name: &str, thread: &ThreadEnd, output: &Output) -> String {
+/// How a thread ended; if it was killed, why it may not have done what it did, as far as the log says
+/// so, and its registers.
+fn ending(name: &str, thread: &ThreadEnd, events: &[Event], output: &Output) -> String {
     let Some((end, registers)) = &thread.parsed else {
         return output.paint(Tone::Dim, &format!("{name} did not end"));
     };
@@ -157,7 +160,9 @@ pub(super) fn ending(name: &str, thread: &ThreadEnd, output: &Output) -> String 
             let rows: Vec<_> = cells.chunks(4).map(|row| format!("  {}", row.join(" "))).collect();
             let flags = format!("  rflags {:#x}", registers.rflags);
             let registers = output.paint(Tone::Dim, &format!("{}\n{flags}", rows.join("\n")));
-            format!("{}\n{registers}", output.paint(Tone::Bad, &head))
+            let refused = thread.event.and_then(|number| refusal(events, number));
+            let why = refused.map_or(String::new(), |refused| format!("\n  {}", refused.text));
+            format!("{}{why}\n{registers}", output.paint(Tone::Bad, &head))
         }
     }
 }

@@ -70,6 +70,23 @@ fn an_exit_has_its_value_and_a_fault_both_addresses() {
 }
 
 #[test]
+fn under_a_killed_thread_is_why_it_was_refused() {
+    for backend in backends() {
+        // A parent took the page away.
+        let text = lcd(&["run", "revoke", "--backend", backend]).stdout;
+        let lines: Vec<_> = text.lines().collect();
+        let killed = lines.iter().position(|line| line.starts_with("child: ")).unwrap();
+        let why = lines[killed + 1];
+        assert!(why.starts_with("  ") && why.contains("revoke"), "{text}");
+        assert!(lines[killed + 2].contains("rax "), "{text}");
+        // Nobody has a say in a division by zero.
+        let text = lcd(&["run", "divide-by-zero", "--backend", backend]).stdout;
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("main: "));
+        assert!(lines.nth(1).unwrap().contains("rax "), "{text}");
+    }
+}
+
+#[test]
 fn the_exit_code_says_whether_it_went_well() {
     let place = Place::with(&["printk.ko", "null_pointer.ko", "init_fails.ko"]);
     let path = |name| place.join(name).to_str().unwrap().to_owned();
