@@ -19,8 +19,6 @@ mod memory;
 mod objects;
 mod program;
 mod state;
-#[cfg(test)]
-mod tests;
 
 pub use memory::{MemoryPiece, Space, Walk, WalkLevel};
 pub use objects::{Channel, Endpoint, Notification, Objects, Side, Utcb, Waiter};
