@@ -1,10 +1,12 @@
 //! Two logs side by side: whether they agree, which event stands beside which, and in words what
 //! the first difference means.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use shared_model::compare::{Verdict, compare as verdict_of, compare_outcomes};
-use shared_model::event::Log;
+use shared_model::event::{Event, Log, LogError};
 
 mod align;
 mod explain;
@@ -54,11 +56,13 @@ pub fn compare(left: &[u8], right: &[u8], outcomes: bool) -> Result<Compared, St
     let left = text(left, "left")?;
     let right = text(right, "right")?;
     let verdict = {
-        let logs = [read(left, "left")?, read(right, "right")?];
-        if outcomes { compare_outcomes(&logs[0], &logs[1]) } else { verdict_of(&logs[0], &logs[1]) }
+        let mut known = HashMap::new();
+        let left = read(left, "left", &mut known)?;
+        let right = read(right, "right", &mut known)?;
+        drop(known);
+        if outcomes { compare_outcomes(&left, &right) } else { verdict_of(&left, &right) }
     };
-    let sides = [events(left), events(right)];
-    let rows = align::align(&sides[0], &sides[1]);
+    let rows = align::align(&events(left), &events(right));
     let first = first(&rows, &verdict);
     let explanation = match &verdict {
         Verdict::Diverge(divergence) => Some(explain::explain(divergence, outcomes)),
@@ -71,8 +75,29 @@ fn text<'a>(bytes: &'a [u8], side: &str) -> Result<&'a str, String> {
     std::str::from_utf8(bytes).map_err(|_| format!("the {side} file is not a log: it is not text"))
 }
 
-fn read(text: &str, side: &str) -> Result<Log, String> {
-    Log::from_json_lines(text).map_err(|error| format!("the {side} file is not a log: {error}"))
+/// Reads a log. Most lines are in both logs, or often in one: `known` has those that were read.
+fn read<'t>(
+    text: &'t str,
+    side: &str,
+    known: &mut HashMap<&'t str, Event>,
+) -> Result<Log, String> {
+    let fail = |error: LogError| format!("the {side} file is not a log: {error}");
+    let header = text.lines().next().unwrap_or_default();
+    let mut log = Log::from_json_lines(header).map_err(fail)?;
+    for (number, line) in text.lines().enumerate().skip(1) {
+        let event = match known.get(line) {
+            Some(event) => event.clone(),
+            None => {
+                let event: Event = serde_json::from_str(line).map_err(|error| {
+                    fail(LogError::Line { line: number + 1, reason: error.to_string() })
+                })?;
+                known.insert(line, event.clone());
+                event
+            }
+        };
+        log.events.push(event);
+    }
+    Ok(log)
 }
 
 /// The lines of a log's events.
