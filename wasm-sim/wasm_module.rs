@@ -12,6 +12,8 @@ pub(crate) struct WasmModule<'a> {
     pub(crate) package: &'a str,
     /// What it is, for messages.
     pub(crate) what: &'a str,
+    /// The profile that it is compiled with.
+    pub(crate) profile: &'a str,
     /// The environment variable with which packagers name a module that was compiled elsewhere.
     pub(crate) variable: &'a str,
     /// The target directory of the nested cargo, inside the outer one. It is the module's own, so
@@ -66,7 +68,7 @@ impl WasmModule<'_> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .current_dir(root)
-            .args(["build", "--package", self.package, "--lib", "--profile", "wasm"])
+            .args(["build", "--package", self.package, "--lib", "--profile", self.profile])
             .args(["--target", TARGET, "--target-dir"])
             .arg(&target_dir);
         // What is set for the outer build (clippy as the compiler, flags for the host's processor)
@@ -85,6 +87,6 @@ impl WasmModule<'_> {
             self.what
         );
         let file = format!("{}.wasm", self.package.replace('-', "_"));
-        target_dir.join(TARGET).join("wasm").join(file)
+        target_dir.join(TARGET).join(self.profile).join(file)
     }
 }

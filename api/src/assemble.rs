@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use bundled_worlds::{BundledWorld, WORLDS};
-use shared_model::bundle::{Bundle, BundleError};
+use shared_model::bundle::{Bundle, BundleError, assemble as parts};
 use shared_model::event::Digest;
-use shared_model::loader::{LoadError, Module, modinfo};
-use shared_model::world::{DomainPlan, World, WorldError};
+use shared_model::loader::LoadError;
+use shared_model::world::{World, WorldError};
 use thiserror::Error;
 
 use crate::store::{Resolved, Store, StoreError};
 
-/// The name under which liblcd appears in reports.
-pub const LIBLCD: &str = "liblcd";
+pub use parts::LIBLCD;
 
 /// What was named cannot be put together.
 #[derive(Debug, Error)]
@@ -52,22 +51,9 @@ pub enum AssembleError {
     /// A module is damaged.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A world or a module names a module that is not there.
-    #[error("{by} needs {needs}, which is not there")]
-    Missing {
-        /// The world, or the module.
-        by: String,
-        /// What it names.
-        needs: String,
-    },
-    /// Modules depend on one another in a circle, or in a very long row.
-    #[error("{by} needs {needs}, after more than {DEPTH_MAX} others in a row: is it a circle?")]
-    Circular {
-        /// The module.
-        by: String,
-        /// What it names.
-        needs: String,
-    },
+    /// Something that is needed is not there, or needs itself.
+    #[error(transparent)]
+    Parts(#[from] parts::AssembleError),
     /// A bundled world could not be built completely.
     #[error("the bundled world {name} is not available: {reason}")]
     Unavailable {
@@ -173,11 +159,7 @@ pub fn module(name: &str, modules: &Modules) -> Result<Bundle, AssembleError> {
             Err(error) => return Err(error.into()),
         }
     };
-    let parts = Parts::from(resolved);
-    let key = parts.main_name().to_owned();
-    let mut bundle = Bundle::new(World::single(DomainPlan::new(&key, &key)));
-    parts.add(&mut bundle, &key);
-    Ok(bundle)
+    Ok(parts::alone(liblcd::OBJECT, &parts_of(resolved)))
 }
 
 /// The world of a world file, with the modules beside it or in the module path.
@@ -205,7 +187,7 @@ pub fn world_file(path: &Path, modules: &Modules) -> Result<Bundle, AssembleErro
             }
             other => other?,
         };
-        Parts::from(resolved).add(&mut bundle, &key);
+        parts::add(&mut bundle, &key, liblcd::OBJECT, &parts_of(resolved));
     }
     Ok(bundle)
 }
@@ -231,50 +213,13 @@ pub fn bundled(world: &BundledWorld) -> Result<Bundle, AssembleError> {
 /// is given a file's name.
 ///
 /// # Errors
-/// [`AssembleError::Missing`] for what `find` does not find, and what it says itself.
+/// [`AssembleError::Parts`] for what `find` does not find, and what it says itself.
 pub fn world_of(world: World, find: &mut Find<'_>) -> Result<Bundle, AssembleError> {
-    let files: Vec<_> =
-        world.files().map(|(key, file)| (key.to_owned(), file.to_owned())).collect();
-    let by = format!("the world {}", world.name);
-    let mut bundle = Bundle::new(world);
-    for (key, file) in files {
-        let mut parts = Vec::new();
-        take(find, &by, &file, &mut parts, 0)?;
-        Parts(parts).add(&mut bundle, &key);
-    }
-    Ok(bundle)
+    parts::world_of(world, liblcd::OBJECT, find)
 }
 
 /// Finds a file by its name.
-pub type Find<'a> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, AssembleError> + 'a;
-
-/// Modules that may depend on one another in a row.
-const DEPTH_MAX: usize = 64;
-
-/// Adds a file after the ones it depends on.
-fn take(
-    find: &mut Find<'_>,
-    by: &str,
-    file: &str,
-    parts: &mut Vec<(String, Vec<u8>)>,
-    depth: usize,
-) -> Result<(), AssembleError> {
-    if parts.iter().any(|(name, _)| name == file) {
-        return Ok(());
-    }
-    let (by, needs) = (|| by.to_owned(), || file.to_owned());
-    if depth > DEPTH_MAX {
-        return Err(AssembleError::Circular { by: by(), needs: needs() });
-    }
-    let missing = || AssembleError::Missing { by: by(), needs: needs() };
-    let bytes = find(file)?.ok_or_else(missing)?;
-    let entries = modinfo::read(&Module { name: file, bytes: &bytes }).unwrap_or_default();
-    for needed in modinfo::depends(&entries) {
-        take(find, file, &format!("{needed}.ko"), parts, depth + 1)?;
-    }
-    parts.push((file.into(), bytes));
-    Ok(())
-}
+pub type Find<'a> = parts::Find<'a, AssembleError>;
 
 /// Whether a name means a file rather than something to look up.
 fn is_path(name: &str) -> bool {
@@ -282,24 +227,8 @@ fn is_path(name: &str) -> bool {
 }
 
 /// Modules in link order, without liblcd.
-struct Parts(Vec<(String, Vec<u8>)>);
-
-impl From<Resolved> for Parts {
-    fn from(resolved: Resolved) -> Self {
-        let Resolved { module, dependencies } = resolved;
-        let all = dependencies.into_iter().chain([module]);
-        Self(all.map(|found| (found.name, found.bytes)).collect())
-    }
-}
-
-impl Parts {
-    fn main_name(&self) -> &str {
-        self.0.last().map_or("", |(name, _)| name)
-    }
-
-    fn add(self, bundle: &mut Bundle, key: &str) {
-        let mut numbers = vec![bundle.add_file(LIBLCD, liblcd::OBJECT)];
-        numbers.extend(self.0.iter().map(|(name, bytes)| bundle.add_file(name, bytes)));
-        bundle.modules.insert(key.into(), numbers);
-    }
+fn parts_of(resolved: Resolved) -> Vec<(String, Vec<u8>)> {
+    let Resolved { module, dependencies } = resolved;
+    let all = dependencies.into_iter().chain([module]);
+    all.map(|found| (found.name, found.bytes)).collect()
 }

@@ -22,9 +22,8 @@ mod index;
 pub use decompress::{Format, unpack};
 pub use error::StoreError;
 use index::{Index, module_name};
+pub use lcd_compression::MODULE_MAX;
 
-/// Bytes that a module's file may have, compressed or not.
-pub const MODULE_MAX: u64 = 64 << 20;
 /// Modules that one module may depend on, directly or not.
 const DEPENDENCIES_MAX: usize = 256;
 /// Directory levels to search upwards for the store that a file belongs to.

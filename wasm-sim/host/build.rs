@@ -16,6 +16,7 @@ fn main() {
     let simulator = WasmModule {
         package: "wasm-sim",
         what: "the simulator",
+        profile: "wasm",
         variable: "LCD_SIM_WASM",
         directory: "sim-wasm",
         inputs: &[

@@ -13,12 +13,14 @@ fn main() {
     let workbench = WasmModule {
         package: "lcd-workbench",
         what: "the workbench",
+        profile: "wasm-small",
         variable: "LCD_WORKBENCH_WASM",
         directory: "workbench-wasm",
         inputs: &[
             "web-ui/workbench/src",
             "web-ui/workbench/Cargo.toml",
             "wasm-sim/wasm_module.rs",
+            "shared-model/compression",
             "shared-model/src",
             "shared-model/Cargo.toml",
             "Cargo.toml",

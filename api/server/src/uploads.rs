@@ -5,7 +5,7 @@ use std::path::Path;
 use bundled_worlds::{BundledWorld, WORLDS};
 use lcd::assemble::{self, AssembleError, Modules};
 use lcd::inspect::ModuleReport;
-use lcd::model::bundle::Bundle;
+use lcd::model::bundle::{Bundle, assemble as parts};
 use lcd::model::loader::{Module, inspect};
 use lcd::model::world::{DomainPlan, World};
 use lcd::store::{self, StoreError};
@@ -295,7 +295,7 @@ fn shown(name: &str) -> String {
 fn refusal(error: AssembleError) -> Problem {
     match error {
         AssembleError::Unavailable { .. } => Problem::new(Kind::CONFLICT, error.to_string()),
-        AssembleError::Missing { .. } => Problem::invalid(error)
+        AssembleError::Parts(parts::AssembleError::Missing { .. }) => Problem::invalid(error)
             .advise("Upload it first (POST /api/v1/modules), under the name that is used for it."),
         other => Problem::invalid(other),
     }

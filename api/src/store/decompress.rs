@@ -1,92 +1,20 @@
-//! Unpacking compressed modules. The file's first bytes decide, not its name.
+//! Unpacking compressed modules.
 
-use std::fmt;
-use std::io::{self, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-use lzma_rust2::XzReader;
-use ruzstd::decoding::StreamingDecoder;
+pub use lcd_compression::Format;
+use lcd_compression::UnpackError;
 
 use super::{MODULE_MAX, StoreError};
-
-/// KiB that unpacking xz may take, enough for its highest preset (`xz -9`: 64 MiB).
-const XZ_MEMORY_KIB: u32 = 80 << 10;
-/// Bytes of a window that unpacking zstd may take, the same.
-const ZSTD_WINDOW: u64 = 64 << 20;
-
-/// How a module's file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// xz: `.ko.xz`.
-    Xz,
-    /// zstd: `.ko.zst`.
-    Zstd,
-    /// gzip: `.ko.gz`.
-    Gzip,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Xz => "xz",
-            Self::Zstd => "zstd",
-            Self::Gzip => "gzip",
-        })
-    }
-}
-
-impl Format {
-    /// The format that a file of these bytes has, or nothing if it is none of them.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        const MAGICS: [(&[u8], Format); 3] = [
-            (b"\xfd7zXZ\0", Format::Xz),
-            (b"\x28\xb5\x2f\xfd", Format::Zstd),
-            (b"\x1f\x8b", Format::Gzip),
-        ];
-        MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, format)| *format)
-    }
-}
 
 /// A module file's content: `bytes` themselves if they are not compressed. `path` is for messages.
 ///
 /// # Errors
 /// [`StoreError::Unpack`], and [`StoreError::TooLarge`] beyond [`MODULE_MAX`].
 pub fn unpack(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, StoreError> {
-    let Some(format) = Format::of(&bytes) else {
-        return Ok(bytes);
-    };
-    let unpacked = match format {
-        Format::Xz => limited(XzReader::new_mem_limit(&*bytes, true, XZ_MEMORY_KIB)),
-        Format::Zstd => zstd(&bytes),
-        Format::Gzip => limited(MultiGzDecoder::new(&*bytes)),
-    };
-    match unpacked {
-        Ok(unpacked) if unpacked.len() as u64 > MODULE_MAX => {
-            Err(StoreError::TooLarge { path: path.to_owned(), limit: MODULE_MAX })
-        }
-        Ok(unpacked) => Ok(unpacked),
-        Err(error) => {
-            Err(StoreError::Unpack { path: path.to_owned(), format, why: error.to_string() })
-        }
-    }
-}
-
-/// Everything that can be read, but at most one byte more than a module may have.
-fn limited(from: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(MODULE_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// A file may be several frames, one after the other (RFC 8878, 3).
-fn zstd(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut unpacked = Vec::new();
-    while !bytes.is_empty() && unpacked.len() as u64 <= MODULE_MAX {
-        let frame = StreamingDecoder::new_with_max_window_size(&mut bytes, ZSTD_WINDOW)
-            .map_err(io::Error::other)?;
-        let room = MODULE_MAX + 1 - unpacked.len() as u64;
-        frame.take(room).read_to_end(&mut unpacked)?;
-    }
-    Ok(unpacked)
+    let path = || path.to_owned();
+    lcd_compression::unpack(bytes).map_err(|error| match error {
+        UnpackError::TooLarge => StoreError::TooLarge { path: path(), limit: MODULE_MAX },
+        UnpackError::Damaged { format, why } => StoreError::Unpack { path: path(), format, why },
+    })
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use cap_std::fs::Dir;
+use shared_model::bundle::assemble::EXTENSIONS;
 
 use super::StoreError;
 
@@ -13,8 +14,6 @@ use super::StoreError;
 pub(super) const DEPTH_MAX: usize = 16;
 /// Directory entries that are looked at.
 const FILES_MAX: usize = 100_000;
-/// Extensions of a module's file.
-const EXTENSIONS: [&str; 4] = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
 
 /// The modules of a store.
 #[derive(Debug, Default, PartialEq, Eq)]
