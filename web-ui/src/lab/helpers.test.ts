@@ -83,6 +83,18 @@ describe("names", () => {
   });
 });
 
+describe("marks", () => {
+  const inside = symbol("inside", "0x10000080", 0, { function: false, global: false });
+  const [image] = program.images;
+  const marked = new Names({ images: [{ ...image!, symbols: [...image!.symbols, inside] }] });
+  it("are inside the function before them", () => {
+    expect(marked.nameOf(0x10000090n)).toBe("inside+0x10");
+    const second = { start: 0x10000010n, end: 0x10000100n, name: "second" };
+    expect(regionAt(marked, 0x10000090n)).toEqual(second);
+    expect(regionAt(marked, 0x10000020n)).toEqual(second);
+  });
+});
+
 describe("places", () => {
   const mapped = [
     { page: 0xb000, pages: 2, rights: "r-x--", boot: true },

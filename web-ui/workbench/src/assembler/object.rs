@@ -102,7 +102,13 @@ fn symbols(
         let (section, value, kind) = match symbol.kind {
             Kind::Label { section, item } if symbol.is_listed() => {
                 let code = unit.sections[section].access == Access::Execute;
-                let kind = if code { SymbolKind::Text } else { SymbolKind::Data };
+                // Marks inside a function are no functions.
+                let starts = symbol.global || ENTRIES.contains(&&*symbol.name);
+                let kind = match (code, starts) {
+                    (true, true) => SymbolKind::Text,
+                    (true, false) => SymbolKind::Label,
+                    (false, _) => SymbolKind::Data,
+                };
                 let value = finished.layout.offset(section, item);
                 (SymbolSection::Section(sections[section]), value, kind)
             }
