@@ -9,6 +9,7 @@ use super::section::{Access, Field, Fixup, Item, Kind, Section};
 use super::select;
 use super::source::Unit;
 use super::symbols::{self, Symbols};
+use shared_model::abi::Hypercall;
 
 /// Bytes that the sections of an object can have in it.
 const BYTES_MAX: u64 = 16 << 20;
@@ -151,6 +152,10 @@ fn no_such_name(name: &str, symbols: &Symbols) -> String {
             "nothing is called `{name}`; the hypercall's number is LCD_CALL_{}",
             call.name().to_uppercase()
         );
+    }
+    let calls = Hypercall::ALL.iter().map(|call| call.name());
+    if let Some(call) = super::suggest::similar(name, calls) {
+        return format!("nothing is called `{name}`: is it the hypercall `{call}`?");
     }
     format!(
         "nothing is called `{name}`; if it is a function of liblcd or of another module, say so: \

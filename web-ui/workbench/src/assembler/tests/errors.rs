@@ -78,6 +78,7 @@ fn messages_say_what_to_do() {
         ("mov eax, \"a\"", 10, "a character has '…'"),
         ("mov xmm0, eax", 5, "no vector registers"),
         ("mov rax, unknown", 10, ".extern unknown"),
+        ("hypercall cap_gran", 11, "the hypercall `cap_grant`"),
         ("mov rax, cap_grant", 10, "LCD_CALL_CAP_GRANT"),
         ("mov rax, LCD_REED", 10, "nothing is called"),
         ("jmp 5", 5, "a label"),
