@@ -1,1 +1,0 @@
-import{n as e,r as t,t as n}from"./legacy-CaVFJ_lH.js";var r=t(`<h1>lcd</h1>`);function i(t){var n=r();e(t,n)}n(i,{target:document.getElementById(`app`)});

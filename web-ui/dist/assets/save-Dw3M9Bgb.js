@@ -1,0 +1,1 @@
+function e(e,t,n=`text/plain`){let r=e instanceof Blob?e:new Blob([e],{type:n}),i=document.createElement(`a`);i.href=URL.createObjectURL(r),i.download=t,i.click(),setTimeout(()=>URL.revokeObjectURL(i.href),6e4)}var t=e=>e.replace(/[^\w.-]+/g,`-`).replace(/^-+|-+$/g,``)||`lcd`;export{e as n,t};

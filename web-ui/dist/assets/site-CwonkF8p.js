@@ -1,0 +1,1 @@
+var e=new URL(`.`,document.baseURI),t=t=>new URL(t,e);async function n(e){let n=await fetch(t(e));if(!n.ok)throw Error(`${e}: ${n.status} ${n.statusText}`);return n}var r,i=()=>r??=n(`lcd/site.json`).then(e=>e.json()),a=async e=>new Uint8Array(await(await n(e)).arrayBuffer());export{a as n,i as r,t};

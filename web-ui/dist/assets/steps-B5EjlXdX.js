@@ -1,0 +1,1 @@
+var e=new Set([`hypercall`,`completed`,`call`,`return`,`faulted`,`ended`,`thread_started`,`time_advanced`,`interrupt`,`buffer`,`memory`,`memory_total`]),t=t=>e.has(t);export{t};

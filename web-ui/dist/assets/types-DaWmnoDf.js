@@ -1,0 +1,1 @@
+var e=e=>e.state!==`queued`&&e.state!==`running`;export{e as t};
