@@ -37,7 +37,14 @@ const handlers = {
       input.set(file, end);
       end += file.length;
     }
-    const code = wasm.workbench_request();
+    let code: number;
+    try {
+      code = wasm.workbench_request();
+    } catch (error) {
+      // What broke down once is not asked again; the next request gets another one.
+      loading = undefined;
+      throw error;
+    }
     const output = new Uint8Array(wasm.memory.buffer, wasm.lcd_output() >>> 0, wasm.lcd_output_length());
     if (code < 0) throw new Error(new TextDecoder().decode(output));
     const answered = new DataView(output.buffer, output.byteOffset).getUint32(0, true);

@@ -76,11 +76,7 @@ fn text<'a>(bytes: &'a [u8], side: &str) -> Result<&'a str, String> {
 }
 
 /// Reads a log. Most lines are in both logs, or often in one: `known` has those that were read.
-fn read<'t>(
-    text: &'t str,
-    side: &str,
-    known: &mut HashMap<&'t str, Event>,
-) -> Result<Log, String> {
+fn read<'t>(text: &'t str, side: &str, known: &mut HashMap<&'t str, Event>) -> Result<Log, String> {
     let fail = |error: LogError| format!("the {side} file is not a log: {error}");
     let header = text.lines().next().unwrap_or_default();
     let mut log = Log::from_json_lines(header).map_err(fail)?;

@@ -4,6 +4,7 @@ use shared_model::loader::{Module, link};
 
 use super::{Assembled, assemble};
 
+mod documented;
 mod errors;
 mod gnu;
 mod lessons;
