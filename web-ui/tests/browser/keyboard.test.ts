@@ -1,10 +1,14 @@
 // Everything without a mouse: no click in this file.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject } from "vitest";
 import { inBrowser } from "./fixture/browser";
 import { Laboratory } from "./fixture/laboratory";
 import { serveFiles, type Served } from "./fixture/static";
+
+const asm = readFileSync(join(import.meta.dirname, "../../lessons/01-a-domain/main.asm"), "utf8");
 
 let served: Served;
 beforeAll(async () => void (served = await serveFiles(inject("site"))));
@@ -106,12 +110,13 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Enter");
     const text = page.locator(".cm-content");
     await tabTo(page, text);
-    await page.keyboard.press("Control+f");
-    await page.keyboard.type("mov     eax, 0");
-    await page.keyboard.press("Enter");
-    await page.keyboard.press("Escape");
+    const returns = asm.split("\n").findIndex((line) => /mov\s+eax, 0\b/.test(line));
+    await page.keyboard.press("Control+Home");
+    for (let line = 0; line < returns; line++) await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Home");
+    await page.keyboard.press("Shift+End");
     await page.keyboard.press("Delete");
-    await page.keyboard.type("mov     eax, 42");
+    await page.keyboard.type("mov eax, 42");
     await page.keyboard.press("Control+Enter");
     await task.getByText("Task, done").waitFor();
   }, { viewport: { width: 1500, height: 900 }, timeout: 120_000 });

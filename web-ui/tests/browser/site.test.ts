@@ -11,7 +11,7 @@ let served: Served;
 beforeAll(async () => void (served = await serveFiles(inject("site"))));
 afterAll(() => served.stop());
 
-const packed = async (path: string) => gzipSync(await readFile(join(inject("site"), path))).length;
+const packed = async (path: string) => gzipSync(await readFile(join(inject("site"), path)), { level: 9, memLevel: 9 }).length;
 
 describe("the static site", () => {
   test("has what it says", async () => {
