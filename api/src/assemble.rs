@@ -187,7 +187,7 @@ pub fn world_file(path: &Path, modules: &Modules) -> Result<Bundle, AssembleErro
             }
             other => other?,
         };
-        parts::add(&mut bundle, &key, liblcd::OBJECT, &parts_of(resolved));
+        parts::add(&mut bundle, &key, liblcd::OBJECT, &as_written(&file, resolved));
     }
     Ok(bundle)
 }
@@ -226,9 +226,42 @@ fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).is_file()
 }
 
+/// The modules of a file that a world names, called as [`world_of`] calls them: the same world has the
+/// same inputs wherever it is put together.
+fn as_written(file: &str, resolved: Resolved) -> Vec<(String, Vec<u8>)> {
+    let mut parts = parts_of(resolved);
+    if let Some(((main, _), needed)) = parts.split_last_mut() {
+        *main = file.into();
+        needed.iter_mut().for_each(|(name, _)| name.push_str(".ko"));
+    }
+    parts
+}
+
 /// Modules in link order, without liblcd.
 fn parts_of(resolved: Resolved) -> Vec<(String, Vec<u8>)> {
     let Resolved { module, dependencies } = resolved;
     let all = dependencies.into_iter().chain([module]);
     all.map(|found| (found.name, found.bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Modules, bundled, world_file};
+
+    #[test]
+    fn a_world_has_the_same_inputs_wherever_it_is_put_together() {
+        for name in ["revoke", "freestanding", "exports"] {
+            let world = bundled_worlds::WORLDS.iter().find(|world| world.name == name).unwrap();
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("world.toml");
+            fs::write(&file, world.toml).unwrap();
+            for (file, bytes) in world.files {
+                fs::write(directory.path().join(file), bytes).unwrap();
+            }
+            let found = world_file(&file, &Modules::default()).unwrap();
+            assert_eq!(found.digest(), bundled(world).unwrap().digest(), "{name}");
+        }
+    }
 }
