@@ -11,6 +11,8 @@ pub(crate) fn of(path: &str) -> &'static str {
         "css" => "text/css; charset=utf-8",
         "txt" | "md" | "c" | "h" | "S" | "rs" => "text/plain; charset=utf-8",
         "json" => "application/json",
+        // A log is lines of JSON.
+        "log" => "application/x-ndjson",
         "wasm" => "application/wasm",
         "toml" => "application/toml",
         "svg" => "image/svg+xml",
