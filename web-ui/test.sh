@@ -51,7 +51,9 @@ echo "node $(node --version)"
 
 # What is installed has to be what the lockfile says, but for packages of other machines.
 node -e '
-  const { readFileSync } = require("node:fs");
+  const { existsSync, readFileSync } = require("node:fs");
+  // Packages within packages would be there twice, also in what is built.
+  if (existsSync("node_modules/node_modules")) process.exit(1);
   const packages = (path) => JSON.parse(readFileSync(path)).packages;
   const wanted = packages("package-lock.json"), found = packages("node_modules/.package-lock.json");
   for (const [path, { version, optional }] of Object.entries(wanted))

@@ -7,8 +7,6 @@ import { policy } from "./vite/policy.ts";
 // Relative addresses, so that the same files work under any path, and without a server of ours.
 export default defineConfig({
   base: "./",
-  // Packages that are elsewhere, behind a link, make the same build as those that are here.
-  resolve: { preserveSymlinks: true },
   plugins: [lessons(), svelte(), policy(), offline()],
   build: {
     target: "es2023",
