@@ -105,6 +105,7 @@ if wants units || wants browser; then
     if [ -z "${LCD_SITE:-}" ]; then
         "$LCD" site "$work/site" >/dev/null
         export LCD_SITE="$work/site"
+        export LCD_SIM_WASM="$LCD_SITE/lcd/sim.wasm"
     fi
 fi
 if wants browser; then browser; fi
