@@ -18,7 +18,9 @@ export interface Ended {
 const kind = (id: number, backend: string | undefined, name: string) =>
   all<{ index: number; event: LogEvent }>(async ({ limit, before }) => {
     const page = await api.events(id, { backend, kind: name, limit, from: before ? Number(before) : undefined });
-    return { items: page.items, next: page.next?.toString() } satisfies Page<{ index: number; event: LogEvent }>;
+    // Of a run that goes on there may always be more; what comes later is asked for later.
+    const next = page.items.length < (limit ?? Infinity) ? undefined : page.next?.toString();
+    return { items: page.items, next } satisfies Page<{ index: number; event: LogEvent }>;
   });
 
 /** Those that have ended, in that order. */
