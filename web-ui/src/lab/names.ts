@@ -17,15 +17,29 @@ export interface Symbol {
   global: boolean;
 }
 
+export interface Segment {
+  start: bigint;
+  end: bigint;
+  rights: string;
+  label: string;
+  /** By its place in the program. */
+  image: number;
+}
+
 /** The symbols of a domain, for looking up in both directions. */
 export class Names {
   /** In the order of their addresses. */
   readonly symbols: Symbol[];
   readonly #byName = new Map<string, Symbol>();
-  readonly #program: Program;
+  readonly #segments: Segment[];
 
   constructor(program: Program) {
-    this.#program = program;
+    this.#segments = program.images.flatMap(({ segments }, image) =>
+      segments.map(({ start, size, rights, label }) => {
+        const from = BigInt(start);
+        return { start: from, end: from + BigInt(size), rights, label, image };
+      }),
+    );
     this.symbols = program.images
       .flatMap((image) => image.symbols)
       .map((symbol) => ({ ...symbol, address: BigInt(symbol.address), size: BigInt(symbol.size) }))
@@ -72,21 +86,24 @@ export class Names {
   }
 
   /** The segment that an address is in. */
-  segment(address: bigint): { start: bigint; end: bigint; rights: string; label: string; image: number } | undefined {
-    for (const [image, { segments }] of this.#program.images.entries()) {
-      for (const { start, size, rights, label } of segments) {
-        const from = BigInt(start);
-        if (address >= from && address < from + BigInt(size)) {
-          return { start: from, end: from + BigInt(size), rights, label, image };
-        }
-      }
-    }
-    return undefined;
+  segment(address: bigint): Segment | undefined {
+    return this.#segments.find(({ start, end }) => address >= start && address < end);
   }
 }
 
 const rank = (symbol: { function: boolean; global: boolean }): number =>
   (symbol.function ? 2 : 0) + (symbol.global ? 1 : 0);
+
+const known = new WeakMap<Program, Names>();
+const NOBODY = new Names({ images: [] });
+
+/** The names of what is loaded in a domain, if that is known. */
+export function namesOf(program: Program | undefined): Names {
+  if (!program) return NOBODY;
+  let names = known.get(program);
+  if (!names) known.set(program, (names = new Names(program)));
+  return names;
+}
 
 /** What somebody typed for an address: hexadecimal digits, a symbol, a register, and sums of these.
  * Fails with a sentence for people. */

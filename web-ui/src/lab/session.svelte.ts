@@ -3,10 +3,11 @@
 import { parse } from "../json";
 import { connect, type Remote } from "../rpc";
 import { address } from "../site";
+import { Answers } from "./answers";
 import type { Focus, Laboratory, LogLine, Opening, StepKind } from "./laboratory";
 import type { Mark } from "./machine/marks";
 import type { Target } from "./machine/timeline";
-import type { Handlers, Moved, Reach, Told } from "./machine/worker";
+import type { Along, Handlers, Moved, Reach, Told } from "./machine/worker";
 import type { Advanced, Program, Request, State, Stopped, Stops } from "./protocol";
 
 /** Lines of the log that are fetched and kept together. */
@@ -38,6 +39,7 @@ export class Session implements Laboratory {
   #waiting = 0;
   #chunks = new Map<number, LogLine[]>();
   #programs = new Map<number, Program>();
+  #answers = new Answers();
   /** The moment that was asked for last, while another is gone to. */
   #next: { target: Target; done: (advanced: Advanced | undefined) => void } | undefined;
   #going = 0;
@@ -67,6 +69,7 @@ export class Session implements Laboratory {
     });
     this.#chunks.clear();
     this.#programs.clear();
+    this.#answers.clear();
     this.opening = opening;
     this.#departed = undefined;
     this.stops = { addresses: [], hypercalls: [], capabilities: [], memory: [] };
@@ -78,19 +81,19 @@ export class Session implements Laboratory {
 
   async step(kind: StepKind): Promise<void> {
     if (this.running) this.pause();
-    await this.#move(() => this.#remote.step(kind, $state.snapshot(this.stops)));
+    await this.#move((along) => this.#remote.step(kind, $state.snapshot(this.stops), along));
   }
 
   async back(kind: StepKind): Promise<void> {
     if (this.running) this.pause();
-    await this.#move(() => this.#remote.back(kind));
+    await this.#move((along) => this.#remote.back(kind, along));
   }
 
   async run(): Promise<void> {
     if (this.running) return;
-    await this.#move(() => {
+    await this.#move((along) => {
       this.running = true;
-      return this.#remote.run($state.snapshot(this.stops));
+      return this.#remote.run($state.snapshot(this.stops), along);
     });
   }
 
@@ -112,7 +115,7 @@ export class Session implements Laboratory {
 
   async #go(target: Target): Promise<Advanced | undefined> {
     this.#going = performance.now();
-    const moved = await this.#move(() => this.#remote.goTo(target));
+    const moved = await this.#move((along) => this.#remote.goTo(target, along));
     if (moved) await this.#lookAt(target);
     this.#going = 0;
     const next = this.#next;
@@ -133,7 +136,8 @@ export class Session implements Laboratory {
   }
 
   async ask<Answer>(request: Request): Promise<Answer> {
-    return (await this.#remote.ask(request)) as Answer;
+    const known = this.#answers.find(request, this.state);
+    return (known ? known.answer : await this.#remote.ask(request)) as Answer;
   }
 
   /** What is loaded in a domain; it stays the same once something is. */
@@ -167,16 +171,25 @@ export class Session implements Laboratory {
     if (kept && kept.length >= Math.min(CHUNK, wanted - from)) return kept;
     const opening = this.opening;
     const texts = await this.#remote.lines(from, CHUNK);
-    const lines = texts.map((line, i) => ({
-      number: from + i,
-      text: line,
-      event: parse(line) as LogLine["event"],
-    }));
-    if (opening !== this.opening) return lines;
+    const lines = texts.map((text, i) => lineOf(from + i, text));
+    if (opening === this.opening) this.#keep(index, lines);
+    return lines;
+  }
+
+  #keep(index: number, lines: LogLine[]): void {
     this.#chunks.delete(index);
     this.#chunks.set(index, lines);
     if (this.#chunks.size > CHUNKS) this.#chunks.delete(this.#chunks.keys().next().value!);
-    return lines;
+  }
+
+  /** Lines that came along: the log as far as it was fetched goes on. */
+  #add(from: number, texts: string[]): void {
+    for (const [i, text] of texts.entries()) {
+      const number = from + i;
+      const index = Math.floor(number / CHUNK);
+      const kept = this.#chunks.get(index) ?? [];
+      if (kept.length === number % CHUNK) this.#keep(index, [...kept, lineOf(number, text)]);
+    }
   }
 
   /** What is worth a mark on the time line, in so many parts of the log up to the furthest moment. */
@@ -201,16 +214,20 @@ export class Session implements Laboratory {
     return result;
   }
 
-  async #move(go: () => Promise<Moved>): Promise<Advanced | undefined> {
+  async #move(go: (along: Along) => Promise<Moved>): Promise<Advanced | undefined> {
     try {
+      let along: Along = { questions: [], events: 0 };
       const moved = await this.#inTurn(async () => {
         if (!this.state) throw new Error("nothing is open");
+        along = { questions: this.#answers.questions(), events: this.state.events };
         try {
-          return await go();
+          return await go(along);
         } finally {
           this.running = false;
         }
       });
+      this.#add(along.events, moved.lines ?? []);
+      this.#answers.came(moved.state, along.questions, moved.answers ?? []);
       this.#arrived(moved);
       return moved;
     } catch (error) {
@@ -248,6 +265,8 @@ export class Session implements Laboratory {
     this.focus.thread = found.id;
   }
 }
+
+const lineOf = (number: number, text: string): LogLine => ({ number, text, event: parse(text) as LogLine["event"] });
 
 function stoppedThread(stopped: Stopped): number | undefined {
   if (typeof stopped === "string") return undefined;

@@ -29,8 +29,21 @@ async function addHeaders(texts: Map<string, string[]>, paths: string[]): Promis
   );
 }
 
-/** The lines of a domain's images. A module without debug information has none. */
-export async function sourceLines(opening: Opening, program: Program): Promise<SourceLines> {
+const known = new WeakMap<Program, Promise<SourceLines>>();
+
+/** The lines of a domain's images. A module without debug information has none. Of a program they are
+ * found once. */
+export function sourceLines(opening: Opening, program: Program): Promise<SourceLines> {
+  let lines = known.get(program);
+  if (!lines) {
+    lines = find(opening, program);
+    known.set(program, lines);
+    lines.catch(() => known.delete(program));
+  }
+  return lines;
+}
+
+async function find(opening: Opening, program: Program): Promise<SourceLines> {
   const lines: SourceLines = new Map();
   const { files } = await workbench.unbundle(opening.bundle);
   const texts = new Map((opening.sources ?? []).map(({ name, text }) => [base(name), text.split("\n")]));

@@ -3,7 +3,7 @@
 import type { Arrangement } from "../lab/arrangement.svelte";
 import { isView } from "../lab/arrangement.svelte";
 import type { Laboratory } from "../lab/laboratory";
-import { Names } from "../lab/names";
+import { namesOf } from "../lab/names";
 import { hasAddress, toggleAddress } from "../lab/stops";
 import type { Action } from "./actions";
 
@@ -69,7 +69,7 @@ export async function perform(action: Action, place: Place): Promise<string | un
       place.show("machine");
       return undefined;
     case "break": {
-      const names = new Names(await lab.program(domain));
+      const names = namesOf(await lab.program(domain));
       const symbol = names.named(action.label);
       if (!symbol) return `The program has no label ${action.label}.`;
       if (!hasAddress(lab.stops, domain, symbol.address)) {

@@ -1,7 +1,7 @@
 // What a log's list shows: which rows there are under a filter, and their lines as they arrive.
 
 import { Pieces, type LineSource, type LogLine } from "./lines";
-import { Scroll } from "./scroll.svelte";
+import { Scroll } from "../app/ui/scroll.svelte";
 import { EVERYTHING, isEverything, placeOf, Search, type Filter } from "./search";
 import type { Names } from "./words";
 

@@ -85,8 +85,16 @@ export class Scroller {
     this.scale = Math.max(this.scale, Math.min(0.8, element.clientWidth / width), 0.55);
   }
 
-  /** Scrolls so that a place of the picture can be seen. */
+  /** Scrolls so that a place of the picture can be seen: once all that changes has changed, before it
+   * is drawn. */
   show(x: number, y: number, width: number, height: number): void {
+    cancelAnimationFrame(this.#showing);
+    this.#showing = requestAnimationFrame(() => this.#show(x, y, width, height));
+  }
+
+  #showing = 0;
+
+  #show(x: number, y: number, width: number, height: number): void {
     const element = this.#element;
     if (!element) return;
     const { scale } = this;

@@ -13,9 +13,20 @@ export interface Reach {
   events: number;
 }
 
+/** What is asked for together with a movement. */
+export interface Along {
+  questions: Request[];
+  /** Events that are known: the next ones come along. */
+  events: number;
+}
+
 /** Where a movement ended. */
 export interface Moved extends Advanced {
   furthest: Reach;
+  /** To what was asked along with it; an answer that is missing can be asked for again. */
+  answers?: unknown[];
+  /** The events after those that were known, if they are few. */
+  lines?: string[];
 }
 
 /** Told while a run goes on. */
@@ -27,6 +38,10 @@ export interface Told {
 const FRAME = 16;
 /** Lines of the log that are read at once. */
 const LINES = 2048;
+/** Milliseconds that answers may keep a movement waiting. */
+const ANSWERING = 6;
+/** Events that come along with a movement, at most. */
+const FEW = 32;
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 let timeline: Timeline | undefined;
@@ -81,16 +96,43 @@ function reach(): Reach {
   return { position, events };
 }
 
-async function move(go: (timeline: Timeline, pace: Pace) => Promise<Advanced>, report = false): Promise<Moved> {
-  const along = pace(report);
+async function move(
+  along: Along,
+  go: (timeline: Timeline, pace: Pace) => Promise<Advanced>,
+  report = false,
+): Promise<Moved> {
+  const way = pace(report);
   return inTurn(async () => {
     running = report;
     try {
-      return { ...(await go(here(), along)), furthest: reach() };
+      const arrived = await go(here(), way);
+      return { ...arrived, furthest: reach(), answers: await answers(along.questions), lines: linesAfter(along.events) };
     } finally {
       running = false;
     }
   });
+}
+
+/** As many answers as there is time for. */
+async function answers(questions: Request[]): Promise<unknown[]> {
+  const until = performance.now() + ANSWERING;
+  const given: unknown[] = [];
+  for (const question of questions) {
+    if (performance.now() > until) break;
+    try {
+      given.push(simulator!.ask(question));
+    } catch (error) {
+      // Whoever asks again is told what is wrong.
+      given.push(undefined);
+      if (error instanceof Breakdown) await here().heal(pace(false));
+    }
+  }
+  return given;
+}
+
+function linesAfter(known: number): string[] | undefined {
+  const more = here().state.events - known;
+  return more > 0 && more <= FEW ? here().lines(known, more) : undefined;
 }
 
 /** Between two slices of a run anything can be asked; on the way to a moment it has to wait. */
@@ -118,10 +160,13 @@ const handlers = {
       return { state: started.state, stopped: "goal", furthest: reach() };
     });
   },
-  step: (kind: StepKind, stops: Stops): Promise<Moved> => move((line, along) => line.step(kind, stops, along)),
-  back: (kind: StepKind): Promise<Moved> => move((line, along) => line.back(kind, along)),
-  run: (stops: Stops): Promise<Moved> => move((line, along) => line.forward("end", stops, along), true),
-  goTo: (target: Target): Promise<Moved> => move((line, along) => line.goTo(target, along), target === "end"),
+  step: (kind: StepKind, stops: Stops, along: Along): Promise<Moved> =>
+    move(along, (line, way) => line.step(kind, stops, way)),
+  back: (kind: StepKind, along: Along): Promise<Moved> => move(along, (line, way) => line.back(kind, way)),
+  run: (stops: Stops, along: Along): Promise<Moved> =>
+    move(along, (line, way) => line.forward("end", stops, way), true),
+  goTo: (target: Target, along: Along): Promise<Moved> =>
+    move(along, (line, way) => line.goTo(target, way), target === "end"),
   pause(): void {
     epoch++;
   },

@@ -1,1 +1,0 @@
-var e=/"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;function t(t){let n=!1,r=t.replace(e,e=>e.startsWith(`"`)||Number.isSafeInteger(Number(e))?e:(n=!0,`"\\u0000${e}"`));return n?JSON.parse(r,(e,t)=>typeof t==`string`&&t.startsWith(`\0`)?BigInt(t.slice(1)):t):JSON.parse(t)}export{t};
