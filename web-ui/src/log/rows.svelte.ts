@@ -6,8 +6,9 @@ import { EVERYTHING, isEverything, placeOf, Search, type Filter } from "./search
 import type { Names } from "./words";
 
 export interface Row {
-  /** Its place in the list. */
+  /** Its place in the list, and what it is drawn by: see `Scroll.rows`. */
   place: number;
+  key: number;
   /** Its event. */
   number: number;
   line: LogLine | undefined;
@@ -35,12 +36,10 @@ export class Rows {
   readonly scroll = new Scroll(() => this.length);
   readonly visible: Row[] = $derived.by(() => {
     void this.#arrived;
-    const rows: Row[] = [];
-    for (let place = this.scroll.first; place < this.scroll.end; place++) {
+    return this.scroll.rows.map(({ place, key }) => {
       const number = this.numberAt(place);
-      rows.push({ place, number, line: this.#pieces.ready(number) });
-    }
-    return rows;
+      return { place, key, number, line: this.#pieces.ready(number) };
+    });
   });
 
   /** Takes another source. What was shown of the last is forgotten. */

@@ -85,6 +85,6 @@ describe("the page's log is the command's, byte for byte", () => {
         .slice(1)
         .join("\n");
     expectEqual(masked(followed), masked(recorded.split("\n")));
-    await expect.poll(() => page.getByText("The recorded log was left").count()).toBe(0);
+    await expect.poll(() => page.getByText("differs from the recorded one").count()).toBe(0);
   });
 });

@@ -35,6 +35,13 @@ export class Scroll {
   readonly first = $derived.by(() => Math.max(0, Math.floor(this.at / this.rowHeight) - BEYOND));
   readonly end = $derived.by(() =>
     Math.min(this.#length(), Math.ceil((this.at + this.view) / this.rowHeight) + BEYOND));
+  /** Rows that are there. What was drawn for one that is no longer is used for another, which is faster
+   * than making it anew: their keys repeat. */
+  readonly rows = $derived.by(() => {
+    const turn = Math.ceil(this.view / this.rowHeight) + 2 * BEYOND + 2;
+    const length = Math.max(0, this.end - this.first);
+    return Array.from({ length }, (_, i) => ({ place: this.first + i, key: (this.first + i) % turn }));
+  });
   /** Rows that fit. */
   readonly page = $derived(Math.max(1, Math.floor(this.view / this.rowHeight) - 1));
 
