@@ -27,6 +27,12 @@ const simple: Linked[] = [
   { shown: { kind: "world", name: "revoke" } },
   { shown: { kind: "lesson", name: "06-revoke", step: 2 }, moment: { events: 12 } },
   { shown: { kind: "module", name: "crc 16.ko", digest: "0d618021b375741b6ac90fd687894401" } },
+  {
+    shown: {
+      kind: "module", name: "crc16.ko", digest: "0d618021b375741b6ac90fd687894401",
+      call: { function: "crc16", args: '0 str:123456789 "two words"', init: true },
+    },
+  },
   { shown: { kind: "log", name: "crash.log", digest: "0d618021b375741b6ac90fd687894401" } },
 ];
 
@@ -110,6 +116,9 @@ describe("a permalink", () => {
       [{ shown: { kind: "edited", name: "a\nb", world: "", files: [] } }, "title"],
       [{ shown: { kind: "edited", name: "a", world: "", files: [{ name: "<b>", text: "" }] } }, "files[0]"],
       [{ shown: { kind: "module", name: "a.ko", digest: "xyz" } }, "digest"],
+      [{ shown: { kind: "module", name: "a.ko", digest: "0".repeat(32), call: { function: "f\n", args: "", init: true } } }, "function"],
+      [{ shown: { kind: "module", name: "a.ko", digest: "0".repeat(32), call: { function: "f", args: 1, init: true } } }, "arguments"],
+      [{ shown: { kind: "module", name: "a.ko", digest: "0".repeat(32), call: { function: "f", args: "", init: 1 } } }, "call"],
       [{ shown, moment: { retired: 1e300, steps: 0 } }, "moment"],
       [{ shown, moment: { events: 1.5 } }, "event"],
       [{ shown, focus: { domain: "0" } }, "domain"],

@@ -3,6 +3,7 @@
 // not known is refused: a link does nothing but show what it says, or a sentence about why not.
 
 import { fromBase64Url, toBase64Url } from "./base64";
+import type { Call } from "./lab/call";
 import type { Focus } from "./lab/laboratory";
 import type { Hex, Position, Stops } from "./lab/protocol";
 
@@ -18,7 +19,8 @@ export type Shown =
   | { kind: "lesson"; name: string; step: number }
   /** Texts that were edited: a world file and the assembly it names. `lesson`: they began as one. */
   | { kind: "edited"; name: string; world: string; files: Text[]; lesson?: string }
-  | { kind: "module"; name: string; digest: string }
+  /** `call`: not the module's beginning alone, but one of its functions. */
+  | { kind: "module"; name: string; digest: string; call?: Call }
   | { kind: "log"; name: string; digest: string };
 
 /** What a link says. */
@@ -197,7 +199,7 @@ function check(value: unknown): Linked {
 }
 
 function shown(value: unknown): Shown {
-  const known = ["kind", "name", "step", "world", "files", "lesson", "digest"];
+  const known = ["kind", "name", "step", "world", "files", "lesson", "digest", "call"];
   const given = fields(value, "shown", known);
   switch (given.kind) {
     case "world":
@@ -212,9 +214,12 @@ function shown(value: unknown): Shown {
         files: list(given.files, "files", 32, file),
         ...optional("lesson", given.lesson, name),
       };
-    case "module":
+    case "module": {
+      const file = { name: title(given.name, "file name"), digest: digest(given.digest) };
+      return { kind: "module", ...file, ...optional("call", given.call, call) };
+    }
     case "log":
-      return { kind: given.kind, name: title(given.name, "file name"), digest: digest(given.digest) };
+      return { kind: "log", name: title(given.name, "file name"), digest: digest(given.digest) };
     default:
       return wrong("kind", "one that this page knows");
   }
@@ -223,6 +228,12 @@ function shown(value: unknown): Shown {
 function file(value: unknown, where: string): Text {
   const given = fields(value, where, ["name", "text"]);
   return { name: name(given.name, where), text: text(given.text, where, STATE_MAX) };
+}
+
+function call(value: unknown, where: string): Call {
+  const given = fields(value, where, ["function", "args", "init"]);
+  if (typeof given.init !== "boolean") wrong(where, "a call");
+  return { function: title(given.function, "function"), args: text(given.args, "arguments", 2000), init: given.init };
 }
 
 function digest(value: unknown): string {

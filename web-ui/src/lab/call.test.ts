@@ -13,8 +13,8 @@ it("reads arguments as the command does", () => {
 });
 
 it("makes a world that calls the function after the module's own beginning", () => {
-  expect(callWorld("crc16.ko", "crc16", ["0"], true)).toBe(
+  expect(callWorld("crc16.ko", { function: "crc16", args: "0", init: true })).toBe(
     'name = "crc16"\n\n[[domain]]\nname = "crc16"\nmodule = "crc16.ko"\ncall = ["init_module", "crc16"]\nargs = [0]\n',
   );
-  expect(callWorld("crc16.ko", "crc16", [], false)).toContain('call = ["crc16"]\nargs = []');
+  expect(callWorld("crc16.ko", { function: "crc16", args: "", init: false })).toContain('call = ["crc16"]\nargs = []');
 });

@@ -1,5 +1,13 @@
 // One function of a module, called in a domain of its own: what `lcd call` does.
 
+export interface Call {
+  function: string;
+  /** As they are typed. */
+  args: string;
+  /** Whether the module has a beginning, which comes first. */
+  init: boolean;
+}
+
 /** Arguments as they are typed, to those of a world file. Fails with a sentence for people. */
 export function argumentsOf(typed: string): string[] {
   return [...typed.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, plain]) =>
@@ -30,8 +38,8 @@ function argument(typed: string): string {
   return BigInt.asIntN(64, number).toString();
 }
 
-/** The world in which a module's function is called; `init` says whether the module has a beginning. */
-export function callWorld(module: string, called: string, args: string[], init: boolean): string {
+/** The world in which a module's function is called. */
+export function callWorld(module: string, { function: called, args, init }: Call): string {
   const name = JSON.stringify(module.replace(/\.\w+$/, "").slice(0, 23));
   const calls = [...(init && called !== "init_module" ? ["init_module"] : []), called].map((one) => JSON.stringify(one));
   return [
@@ -41,7 +49,7 @@ export function callWorld(module: string, called: string, args: string[], init: 
     `name = ${name}`,
     `module = ${JSON.stringify(module)}`,
     `call = [${calls.join(", ")}]`,
-    `args = [${args.join(", ")}]`,
+    `args = [${argumentsOf(args).join(", ")}]`,
     "",
   ].join("\n");
 }

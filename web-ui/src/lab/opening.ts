@@ -6,8 +6,8 @@ import { parse } from "../json";
 import { file as fetched, site, type BundledWorld } from "../site";
 import type { Complaint } from "../workbench/protocol";
 import * as workbench from "../workbench/client";
-import type { Linked } from "../permalink";
-import { callWorld } from "./call";
+import type { Linked, Shown } from "../permalink";
+import { callWorld, type Call } from "./call";
 import type { Opening } from "./laboratory";
 
 export interface Given {
@@ -205,15 +205,26 @@ async function fromModules(given: Given[]): Promise<Opening> {
 const liblcd = async (): Promise<Given> => ({ name: "liblcd", bytes: await fetched("lcd/liblcd.o") });
 
 /** The same module, with one of its functions called. */
-export async function calling(opening: Opening, called: string, args: string[], init: boolean): Promise<Opening> {
+export async function calling(opening: Opening, call: Call): Promise<Opening> {
   const given = modules.get(opening);
   const module = given?.[0];
   if (!module) throw new Trouble({ what: "Functions can be called of modules that were opened by themselves." });
-  const made = await workbench.bundle(callWorld(module.name, called, args, init), [await liblcd(), ...given]);
   const { name } = module;
-  const call: Opening = { title: `${name}: ${called}`, source: { kind: "module", name }, bundle: checked(made, `the call of ${called}`) };
-  modules.set(call, given);
-  return call;
+  const made = await workbench.bundle(callWorld(name, call), [await liblcd(), ...given]);
+  const bundle = checked(made, `the call of ${call.function}`);
+  // A link names the module that was given, and then what is called of it.
+  const shown = opening.shown?.kind === "module" ? { ...opening.shown, call } : undefined;
+  const called: Opening = { title: `${name}: ${call.function}`, source: { kind: "module", name }, bundle, shown };
+  modules.set(called, given);
+  return called;
+}
+
+/** What was given for a link that calls one of its functions. */
+export async function asLinked(prepared: Prepared, shown: Shown | undefined): Promise<Prepared> {
+  const there = "opening" in prepared ? prepared.opening.shown : undefined;
+  if (!("opening" in prepared) || shown?.kind !== "module" || !shown.call) return prepared;
+  if (there?.kind !== "module" || there.digest !== shown.digest) return prepared;
+  return { opening: await calling(prepared.opening, shown.call) };
 }
 
 interface Made {

@@ -80,4 +80,30 @@ describe("permalinks", () => {
       await expect.poll(async () => (await there.moment()).digest).toBe(here.digest);
     });
   });
+
+  inBrowser("a link to a called function asks for its module, and calls it", async (visitor) => {
+    await visitor.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const module = upload("arguments.ko", bundled(inject("site"), "arguments", "arguments.ko"));
+    const page = await visitor.open(`${served.url}#/lab`);
+    const lab = new Laboratory(page);
+    await lab.choose(module);
+    await lab.ready();
+    await page.getByRole("button", { name: "Call a function…" }).click();
+    await page.getByRole("combobox", { name: "Function" }).selectOption({ label: "combine" });
+    await page.getByRole("textbox", { name: "Arguments" }).fill("1 2 3 4 5 6");
+    await page.getByRole("button", { name: "Call", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "arguments.ko: combine" }).waitFor();
+    await lab.toEnd();
+    await lab.back("event");
+    const here = await lab.moment();
+    const link = await lab.link();
+    await visit(async (other) => {
+      const tab = await other.open(link);
+      const there = new Laboratory(tab);
+      await there.choose(module);
+      await tab.getByRole("heading", { level: 1, name: "arguments.ko: combine" }).waitFor();
+      await there.ready();
+      await expect.poll(async () => (await there.moment()).digest).toBe(here.digest);
+    });
+  });
 });
