@@ -8,7 +8,7 @@ export const VIEWS = [
   { key: "walk", title: "Address walk", columns: [0, 1, 2] },
   { key: "utcb", title: "UTCB", columns: [0, 1, 1] },
   { key: "threads", title: "Threads", columns: [1, 2, 1] },
-  { key: "refusal", title: "Refusals", columns: [1, 2, 3] },
+  { key: "refusal", title: "Refusals", columns: [1, 0, 3] },
   { key: "graph", title: "Capabilities", columns: [1, 2, 3] },
   { key: "tree", title: "Capability tree", columns: [1, 2, 3] },
   { key: "objects", title: "Endpoints", columns: [1, 2, 1] },
