@@ -17,7 +17,6 @@ use crate::event::{Digest, Event, LogHeader};
 use crate::hex::Hex;
 use crate::microkernel::Schedule;
 use crate::microkernel::look::{self, Space};
-use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 
 /// A moment of a run. Two moments are in the order of `retired`, and then of `steps`.
@@ -121,6 +120,19 @@ pub enum Request {
         #[serde(default)]
         plants: Vec<Plant>,
     },
+    /// In which order turns are taken to repeat this log: a [`Schedule`]. Whoever boots with that may
+    /// compare the logs elsewhere, and so has the run alone in this memory.
+    Order {
+        /// The log.
+        recorded: String,
+    },
+    /// Whether two lines differ at most in what hosts may show differently: see [`are_alike`].
+    Alike {
+        /// A line.
+        one: String,
+        /// Another.
+        other: String,
+    },
     /// Go on.
     Advance {
         /// To where.
@@ -160,7 +172,15 @@ pub enum Request {
         /// The thread.
         thread: ThreadId,
     },
-    /// Lines of the log, as they are in it.
+    /// Lines of the log that the asker does not have yet, as they are in it; these and those before
+    /// are forgotten. They still count, and a digest is the same as with them.
+    Take {
+        /// How many of the log's events the asker has.
+        known: usize,
+        /// How many come at most.
+        limit: usize,
+    },
+    /// The same without forgetting. It is an error to ask for what is forgotten.
     Events {
         /// How many of its events are left out.
         from: usize,
@@ -173,11 +193,6 @@ pub enum Request {
     Program {
         /// The domain.
         domain: DomainId,
-    },
-    /// Why an event was a refusal: a [`crate::refusal::Refusal`], or null if it was none.
-    Refusal {
-        /// The event's number, from 0.
-        event: usize,
     },
     /// A digest of everything, as text.
     Digest,
@@ -279,6 +294,10 @@ pub fn parse(request: &[u8]) -> Result<Request, String> {
 pub enum Answer {
     /// To [`Request::Boot`] and [`Request::State`].
     State(State),
+    /// To [`Request::Order`].
+    Order(Schedule),
+    /// To [`Request::Alike`].
+    Alike(bool),
     /// To [`Request::Advance`].
     Advanced(Advanced),
     /// To [`Request::Memory`].
@@ -295,8 +314,6 @@ pub enum Answer {
     Header(LogHeader),
     /// To [`Request::Program`].
     Program(look::Program),
-    /// To [`Request::Refusal`].
-    Refusal(Option<Refusal>),
     /// To [`Request::Digest`].
     Digest(Digest),
     /// To [`Request::Console`].
@@ -368,6 +385,8 @@ mod tests {
         for request in [
             r#"{"boot":{}}"#,
             r#"{"boot":{"schedule":{"seeded":{"seed":1}},"plants":[{"domain":0,"address":"0x1","register":"rax","xor":"0x1"}]}}"#,
+            r#"{"order":{"recorded":"{}\n"}}"#,
+            r#"{"alike":{"one":"{}","other":"{}"}}"#,
             r#"{"advance":{"goal":{"single":1},"budget":1000}}"#,
             r#"{"advance":{"goal":{"position":{"retired":1,"steps":2}},"stops":{},"budget":1}}"#,
             r#"{"advance":{"goal":"end","stops":{"addresses":[{"domain":0,"address":"0x1"}],"hypercalls":["cap_revoke"],"capabilities":[{"domain":0,"slot":3}],"memory":[{"domain":0,"address":"0x1","length":8,"read":true}]},"budget":1}}"#,
@@ -376,7 +395,7 @@ mod tests {
             r#"{"walk":{"domain":0,"address":"0x1000"}}"#,
             r#"{"events":{"from":0,"limit":10}}"#,
             r#"{"utcb":{"thread":0}}"#,
-            r#"{"refusal":{"event":3}}"#,
+            r#"{"take":{"known":0,"limit":10}}"#,
             r#""digest""#,
         ] {
             assert!(

@@ -6,6 +6,7 @@
 //! backend wrote them; of a log that does not tell something, it makes what it can.
 
 use alloc::string::String;
+use core::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +80,40 @@ pub struct Operation {
 
 /// Why the event with this number, from 0, was a refusal; nothing if it was none.
 pub fn refusal(events: &[Event], number: usize) -> Option<Refusal> {
-    let event = events.get(number)?;
-    let history = History { events, number };
+    let all = Excerpt { beginning: &[], from: 0, events };
+    // Nothing is missing before the first event.
+    all.refusal(number).unwrap_or_default()
+}
+
+/// What is at hand of a log of which events are left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt<'a> {
+    /// Its first events: what domains are called and what they are built from is mostly there.
+    pub beginning: &'a [Event],
+    /// How many events of the log come before those that follow.
+    pub from: usize,
+    /// The others, up to the one that is asked about at least.
+    pub events: &'a [Event],
+}
+
+/// Why something was refused cannot be told without earlier events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Earlier;
+
+impl Excerpt<'_> {
+    /// As [`refusal`] of the whole log.
+    ///
+    /// # Errors
+    /// [`Earlier`] where that depends on events that are left out.
+    pub fn refusal(&self, number: usize) -> Result<Option<Refusal>, Earlier> {
+        let missed = Cell::new(number < self.from);
+        let found = explain(History::new(self, number, &missed));
+        if missed.get() { Err(Earlier) } else { Ok(found) }
+    }
+}
+
+fn explain(history: History<'_>) -> Option<Refusal> {
+    let event = history.asked()?;
     let by = By { domain: event.domain, thread: event.thread };
     match &event.kind {
         EventKind::Ended { end: End::Killed(reason), .. } => of_reason(history, by, reason),

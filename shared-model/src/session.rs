@@ -341,7 +341,7 @@ impl<A: Arch> Session<A> {
 
     /// Of what has happened so far, at most `limit` events after the first `from`.
     pub fn events(&self, from: usize, limit: usize) -> &[Event] {
-        let after = self.kernel.events().get(from..).unwrap_or_default();
+        let after = self.kernel.event_log().since(from);
         &after[..after.len().min(limit)]
     }
 

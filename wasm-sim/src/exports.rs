@@ -66,8 +66,8 @@ pub extern "C" fn lcd_interface() -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn lcd_input(length: usize) -> *mut u8 {
     with(|state| {
-        state.input.clear();
-        state.input.resize(length, 0);
+        // The largest input there ever was is not kept: copies of this memory would have it too.
+        state.input = vec![0; length];
         state.input.as_mut_ptr()
     })
 }
@@ -150,6 +150,9 @@ pub extern "C" fn lcd_run(budget: u64) -> i32 {
 pub extern "C" fn lcd_log() -> i32 {
     answer(|state| {
         let session = state.session.as_ref().ok_or_else(no_session)?;
+        if session.kernel().event_log().forgotten() > 0 {
+            return Err("the log's beginning is forgotten: it has been taken".into());
+        }
         Ok(session.log().to_json_lines().into_bytes())
     })
 }

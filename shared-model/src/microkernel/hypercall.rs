@@ -103,7 +103,7 @@ impl<A: Arch> Microkernel<A> {
             Err(status) => status,
         };
         self.note_status(at, status);
-        if let EventKind::Hypercall { text, bytes, .. } = &mut self.events[at].kind {
+        if let EventKind::Hypercall { text, bytes, .. } = self.events.kind_mut(at) {
             (*text, *bytes) = (request.text, request.bytes);
         }
         if status != Status::Waiting {
@@ -285,7 +285,7 @@ impl<A: Arch> Microkernel<A> {
     }
 
     fn note_status(&mut self, at: usize, status: Status) {
-        if let EventKind::Hypercall { status: recorded, .. } = &mut self.events[at].kind {
+        if let EventKind::Hypercall { status: recorded, .. } = self.events.kind_mut(at) {
             *recorded = status;
         }
     }

@@ -174,7 +174,7 @@ impl<A: Arch> Microkernel<A> {
         self.record(domain, Some(sender), message);
         let (got, lost) =
             if own { self.pass_capabilities(sender, receiver, can_grant) } else { (0, 0) };
-        if let EventKind::Message { arrived, failed, .. } = &mut self.events[at].kind {
+        if let EventKind::Message { arrived, failed, .. } = self.events.kind_mut(at) {
             (*arrived, *failed) = (got, lost);
         }
         self.write_words(receiver, 0, &words);

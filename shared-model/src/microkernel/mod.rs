@@ -45,6 +45,7 @@ mod capabilities;
 mod console;
 mod devices;
 mod domains;
+mod event_log;
 mod faults;
 mod hosts;
 mod hypercall;
@@ -67,6 +68,7 @@ mod waiting;
 
 use blocks::Block;
 use devices::Devices;
+pub use event_log::EventLog;
 use hosts::Hosts;
 use ipc::Endpoint;
 use lent::HostSlots;
@@ -159,7 +161,7 @@ pub struct Microkernel<A: Arch> {
     retired_before: Option<u64>,
     /// The thread whose hypercall is being served: what happens meanwhile is its doing.
     cause: Option<ThreadId>,
-    events: Vec<Event>,
+    events: EventLog,
     header: LogHeader,
     finished: bool,
     /// The rule that a test has broken.
@@ -217,7 +219,7 @@ impl<A: Arch> Microkernel<A> {
             numbered: BTreeMap::new(),
             retired_before: Some(0),
             cause: None,
-            events: Vec::new(),
+            events: EventLog::default(),
             header,
             finished: false,
             #[cfg(test)]
@@ -369,9 +371,21 @@ impl<A: Arch> Microkernel<A> {
         any
     }
 
-    /// What has happened so far.
+    /// What has happened so far. Of a run that has been asked to forget something, what came after
+    /// that.
     pub fn events(&self) -> &[Event] {
+        self.events.kept()
+    }
+
+    /// The same, with what is known of events that are forgotten.
+    pub const fn event_log(&self) -> &EventLog {
         &self.events
+    }
+
+    /// Gives up the events before this number: see [`EventLog::forget`]. They count as before, and
+    /// nothing that happens depends on them.
+    pub fn forget_events(&mut self, before: usize, seen: impl FnMut(usize, &Event, &[u8])) {
+        self.events.forget(before, seen);
     }
 
     /// What the log is a log of.
@@ -379,9 +393,9 @@ impl<A: Arch> Microkernel<A> {
         LogHeader { schedule: self.schedule(), ..self.header.clone() }
     }
 
-    /// The log so far, with its header.
+    /// The log so far, with its header: of a run that has forgotten nothing.
     pub fn log(&self) -> Log {
-        Log { header: self.header(), events: self.events.clone() }
+        Log { header: self.header(), events: self.events.kept().to_vec() }
     }
 
     /// Adds a module under a name, for domains created later.

@@ -2,8 +2,9 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::cell::Cell;
 
-use super::Operation;
+use super::{Excerpt, Operation};
 use crate::abi::Status;
 use crate::address::{Frame, GuestPhysical};
 use crate::capability::{Object, Slot, SpaceId};
@@ -11,11 +12,13 @@ use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind};
 use crate::rights::Rights;
 
-/// The events before one of them.
+/// The events before one of them, as far as they are at hand. Numbers are those of the whole log.
 #[derive(Clone, Copy)]
 pub(super) struct History<'a> {
-    pub(super) events: &'a [Event],
-    pub(super) number: usize,
+    excerpt: Excerpt<'a>,
+    number: usize,
+    /// Events were looked for that are left out: what is said without them is worth nothing.
+    missed: &'a Cell<bool>,
 }
 
 /// How a capability came into a slot.
@@ -55,8 +58,46 @@ pub(super) struct Mapping {
 }
 
 impl<'a> History<'a> {
-    fn before(self) -> impl DoubleEndedIterator<Item = (usize, &'a Event)> {
-        self.events[..self.number].iter().enumerate()
+    pub(super) fn new(excerpt: &Excerpt<'a>, number: usize, missed: &'a Cell<bool>) -> Self {
+        Self { excerpt: *excerpt, number, missed }
+    }
+
+    /// The event that all this is about.
+    pub(super) fn asked(self) -> Option<&'a Event> {
+        self.at(self.number)
+    }
+
+    fn at(self, number: usize) -> Option<&'a Event> {
+        self.excerpt.events.get(number.checked_sub(self.excerpt.from)?)
+    }
+
+    /// Events from one number up to another that comes after all at hand at most.
+    fn between(self, from: usize, to: usize) -> &'a [Event] {
+        let Excerpt { from: first, events, .. } = self.excerpt;
+        let place = |number: usize| number.saturating_sub(first).min(events.len());
+        &events[place(from)..place(to)]
+    }
+
+    /// The events before this one, the last one first.
+    fn back(self) -> impl Iterator<Item = (usize, &'a Event)> {
+        let first = self.excerpt.from;
+        let events = self.between(first, self.number);
+        events.iter().enumerate().rev().map(move |(i, event)| (first + i, event)).chain(self.none())
+    }
+
+    /// The same for what stays as it is once it has been said, as late as that may be: what is in
+    /// the log's beginning is not changed by what is left out.
+    fn back_for_good(self) -> impl Iterator<Item = &'a Event> {
+        let late = self.between(self.excerpt.from, self.number);
+        late.iter().rev().chain(self.excerpt.beginning.iter().rev()).chain(self.none())
+    }
+
+    /// No event. Who comes to it has looked for more than is at hand.
+    fn none<T>(self) -> impl Iterator<Item = T> {
+        core::iter::from_fn(move || {
+            self.missed.set(self.missed.get() || self.excerpt.from > 0);
+            None
+        })
     }
 
     /// The same up to an earlier event.
@@ -67,7 +108,7 @@ impl<'a> History<'a> {
     /// What was last in a slot, if anything ever was.
     pub(super) fn held(self, at: Slot) -> Option<Held> {
         let mut removed = None;
-        for (number, event) in self.before().rev() {
+        for (number, event) in self.back() {
             match event.kind {
                 EventKind::CapabilityAdded { space, slot, object, rights, from, .. } => {
                     let space = space.unwrap_or(SpaceId::Domain(event.domain));
@@ -104,7 +145,7 @@ impl<'a> History<'a> {
     /// What was last mapped at a page of a domain, in one of its windows.
     pub(super) fn mapping(self, domain: DomainId, at: GuestPhysical) -> Option<Mapping> {
         let mut unmapped = None;
-        for (event, Event { domain: of, kind, .. }) in self.before().rev() {
+        for (event, Event { domain: of, kind, .. }) in self.back() {
             match *kind {
                 EventKind::Unmapped { page, .. } if page == at && *of == domain => {
                     unmapped = unmapped.or(Some(event));
@@ -123,7 +164,7 @@ impl<'a> History<'a> {
     /// Where the capability is at the end that was in a slot of a domain at the beginning.
     fn follow(self, domain: DomainId, slot: u64, from: usize, to: usize) -> u64 {
         let mut slot = slot;
-        for event in &self.events[from..to] {
+        for event in self.between(from, to) {
             if let EventKind::CapabilityRemoved { space, slot: left, moved_to: Some(moved), .. } =
                 event.kind
                 && (space, left) == (SpaceId::Domain(domain), slot)
@@ -137,7 +178,7 @@ impl<'a> History<'a> {
     /// The removal of the capability under which a page was mapped: its event comes right after
     /// those of the pages.
     pub(super) fn removal_after(self, unmapped: usize, domain: DomainId) -> Option<usize> {
-        let rest = (unmapped..).zip(&self.events[unmapped..self.number]);
+        let rest = (unmapped..).zip(self.between(unmapped, self.number));
         let mut rest = rest.skip_while(|(_, event)| {
             matches!(event.kind, EventKind::Unmapped { .. }) && event.domain == domain
         });
@@ -153,9 +194,9 @@ impl<'a> History<'a> {
 
     /// The hypercall that brought an event about.
     pub(super) fn operation(self, event: usize) -> Option<Operation> {
-        let thread = self.events.get(event)?.thread?;
-        let calls = self.events[..=event].iter().enumerate().rev();
-        let mut own = calls.filter(|(_, event)| event.thread == Some(thread));
+        let thread = self.at(event)?.thread?;
+        let mut own =
+            self.until(event + 1).back().filter(|(_, event)| event.thread == Some(thread));
         own.find_map(|(number, event)| match event.kind {
             EventKind::Hypercall {
                 call: Some(call), status: Status::Ok | Status::Waiting, ..
@@ -168,20 +209,20 @@ impl<'a> History<'a> {
 
     /// The arguments of the last hypercall that a thread made.
     pub(super) fn last_call(self, thread: ThreadId) -> Option<(crate::abi::Hypercall, &'a [u64])> {
-        self.before().rev().filter(|(_, event)| event.thread == Some(thread)).find_map(
-            |(_, event)| match &event.kind {
+        self.back().filter(|(_, event)| event.thread == Some(thread)).find_map(|(_, event)| {
+            match &event.kind {
                 EventKind::Hypercall { call: Some(call), arguments, .. } => {
                     Some((*call, arguments.as_slice()))
                 }
                 _ => None,
-            },
-        )
+            }
+        })
     }
 
     /// The pages that a domain was built from, or got for a thread, among which a page is: what they
     /// allow.
     pub(super) fn built(self, domain: DomainId, at: GuestPhysical) -> Option<Rights> {
-        self.before().rev().filter(|(_, event)| event.domain == domain).find_map(|(_, event)| {
+        self.back_for_good().filter(|event| event.domain == domain).find_map(|event| {
             let (EventKind::Built { pages, .. } | EventKind::ThreadCreated { pages, .. }) =
                 &event.kind
             else {
@@ -197,7 +238,7 @@ impl<'a> History<'a> {
 
     /// A domain, as people call it.
     pub(super) fn domain(self, id: DomainId) -> String {
-        let name = self.before().rev().find_map(|(_, event)| match &event.kind {
+        let name = self.back_for_good().find_map(|event| match &event.kind {
             EventKind::DomainCreated { name } | EventKind::DomainNamed { name }
                 if event.domain == id && !name.is_empty() =>
             {

@@ -16,6 +16,8 @@ use crate::SimArch;
 
 /// Instructions that a step of the microkernel counts as, where it is about how long it takes.
 const STEP_COST: u64 = 64;
+/// And an event of the log: it will be written out, and there must not be too many at a time.
+const EVENT_COST: u64 = 256;
 
 /// What is left to do of an advance.
 struct Course {
@@ -51,7 +53,8 @@ impl Laboratory {
     ) -> Stopped {
         loop {
             let position = self.position(session);
-            if course.is_done(position, session.kernel().events().len()) {
+            let events = session.kernel().event_log().len();
+            if course.is_done(position, events) {
                 return Stopped::Goal;
             }
             if self.is_over {
@@ -60,13 +63,14 @@ impl Laboratory {
             if course.budget == 0 {
                 return Stopped::Budget;
             }
-            let events = session.kernel().events().len();
             let thread = session.kernel().current().map(|(thread, _)| thread);
             let most = course.most(position).min(course.budget);
             let handled = self.step(session, most);
             let now = self.position(session);
             let used = now.retired - position.retired;
-            course.budget = course.budget.saturating_sub(used + u64::from(handled) * STEP_COST);
+            let new = (session.kernel().event_log().len() - events) as u64;
+            let cost = used + u64::from(handled) * STEP_COST + new * EVENT_COST;
+            course.budget = course.budget.saturating_sub(cost);
             course.singles = course.singles.saturating_sub(u64::from(now != position));
             if let Some(stopped) = armed.look(session, events, thread, handled) {
                 return stopped;
@@ -124,6 +128,6 @@ impl Course {
 
 fn has_hypercall(session: &Session<SimArch>, from: usize) -> bool {
     use shared_model::event::EventKind;
-    let events = &session.kernel().events()[from..];
+    let events = session.kernel().event_log().since(from);
     events.iter().any(|event| matches!(event.kind, EventKind::Hypercall { .. }))
 }

@@ -4,6 +4,8 @@
 //! there. So all that matters is in this memory, and a moment is called the same however the run
 //! got there: see [`advance`].
 //!
+//! The log is not among what has to be here: whoever asks may keep it, and let it be forgotten.
+//!
 //! The questions are [`shared_model::laboratory::Request`]s.
 
 mod advance;
@@ -13,10 +15,8 @@ mod stops;
 mod tests;
 
 use shared_model::address::GuestVirtual;
-use shared_model::event::Event;
 use shared_model::laboratory::{self, Advanced, Answer, Plant, Position, Request, State};
-use shared_model::microkernel::{Schedule, exit_order_of_lines};
-use shared_model::refusal::{self, Refusal};
+use shared_model::microkernel::{EventLog, Schedule, exit_order_of_lines};
 use shared_model::registers::GENERAL_NAMES;
 use shared_model::session::{self, Session};
 use shared_model::snapshot::{Fold, Snapshot};
@@ -50,12 +50,20 @@ impl Laboratory {
         request: &[u8],
     ) -> Result<Vec<u8>, String> {
         let request = laboratory::parse(request)?;
-        let needs_boot = !matches!(request, Request::Boot { .. } | Request::Header);
+        let needs_boot = !matches!(
+            request,
+            Request::Boot { .. } | Request::Order { .. } | Request::Alike { .. } | Request::Header
+        );
         if needs_boot && !self.is_booted {
             return Err("nothing is booted: ask for `boot` first".into());
         }
-        if let Request::Events { from, limit } = request {
-            return Ok(laboratory::lines(session.events(from, limit)));
+        match request {
+            Request::Take { known, limit } => return self.take(session, known, limit),
+            Request::Events { from, limit } => {
+                is_kept(session, from)?;
+                return Ok(laboratory::lines(session.events(from, limit)));
+            }
+            _ => {}
         }
         self.answer(session, request)?.to_json()
     }
@@ -71,6 +79,10 @@ impl Laboratory {
                 self.boot(session, schedule, recorded.as_deref(), &plants)?;
                 Answer::State(self.state(session))
             }
+            Request::Order { recorded } => Answer::Order(order_of(&recorded, session)?),
+            Request::Alike { one, other } => {
+                Answer::Alike(laboratory::are_alike(one.as_bytes(), other.as_bytes()))
+            }
             Request::Advance { goal, stops, budget } => {
                 let stopped = self.advance(session, goal, &stops, budget);
                 Answer::Advanced(Advanced { state: self.state(session), stopped })
@@ -82,13 +94,14 @@ impl Laboratory {
             Request::Walk { domain, address } => {
                 Answer::Walk(kernel.walk_from(domain, GuestVirtual(address.0))?)
             }
-            Request::Graph => Answer::Graph(self.graph(kernel.events())),
+            Request::Graph => Answer::Graph(self.graph(kernel.event_log())),
             Request::Objects => Answer::Objects(kernel.objects()),
             Request::Utcb { thread } => Answer::Utcb(kernel.utcb(thread)?),
-            Request::Events { .. } => return Err("events are lines, and no JSON".into()),
+            Request::Events { .. } | Request::Take { .. } => {
+                return Err("events are lines, and no JSON".into());
+            }
             Request::Header => Answer::Header(kernel.header()),
             Request::Program { domain } => Answer::Program(kernel.program(domain)?),
-            Request::Refusal { event } => Answer::Refusal(why(kernel.events(), event)?),
             Request::Digest => Answer::Digest(session.kernel_mut().digest()),
             Request::Console { domain } => {
                 Answer::Text(kernel.console(domain).map_err(|error| error.to_string())?)
@@ -96,10 +109,39 @@ impl Laboratory {
         })
     }
 
-    fn graph(&mut self, events: &[Event]) -> Snapshot {
-        events[self.folded..].iter().for_each(|event| self.fold.apply(event));
-        self.folded = events.len();
+    fn graph(&mut self, log: &EventLog) -> Snapshot {
+        log.since(self.folded).iter().for_each(|event| self.fold.apply(event));
+        self.folded = log.len();
         self.fold.snapshot()
+    }
+
+    /// Lines after the first `known`, and the end of what is kept of all up to them.
+    fn take(
+        &mut self,
+        session: &mut Session<SimArch>,
+        known: usize,
+        limit: usize,
+    ) -> Result<Vec<u8>, String> {
+        is_kept(session, known)?;
+        self.compare(session);
+        let mut lines = Vec::new();
+        let Self { fold, folded, .. } = self;
+        session.kernel_mut().forget_events(known.saturating_add(limit), |number, event, line| {
+            if number >= *folded {
+                fold.apply(event);
+                *folded = number + 1;
+            }
+            if number >= known {
+                lines.extend_from_slice(line);
+                lines.push(b'\n');
+            }
+        });
+        Ok(lines)
+    }
+
+    /// Has the recorded log looked at all that has happened, if there is one.
+    fn compare(&mut self, session: &Session<SimArch>) -> Option<usize> {
+        self.recorded.as_mut()?.astray(session.kernel().event_log())
     }
 
     fn boot(
@@ -137,8 +179,7 @@ impl Laboratory {
 
     fn state(&mut self, session: &mut Session<SimArch>) -> State {
         let position = self.position(session);
-        let events = session.kernel().events();
-        let astray = self.recorded.as_mut().and_then(|recorded| recorded.astray(events));
+        let astray = self.compare(session);
         State { position, over: self.is_over, astray, state: session.kernel_mut().state() }
     }
 }
@@ -168,9 +209,11 @@ fn flip(plant: &Plant) -> Result<Flip, String> {
     Ok(Flip { register, bits: plant.xor.0 })
 }
 
-fn why(events: &[Event], number: usize) -> Result<Option<Refusal>, String> {
-    if number >= events.len() {
-        return Err(format!("the log has no event {number} yet"));
+/// Whether events from this number on can be told.
+fn is_kept(session: &Session<SimArch>, from: usize) -> Result<(), String> {
+    let forgotten = session.kernel().event_log().forgotten();
+    if from < forgotten {
+        return Err(format!("the first {forgotten} events are forgotten: they have been taken"));
     }
-    Ok(refusal::refusal(events, number))
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! A log that is repeated, and whether the run is still the same.
 
-use shared_model::event::Event;
 use shared_model::laboratory;
+use shared_model::microkernel::EventLog;
 
 /// A log beside the one that comes into being. It stays text, of which a line is looked into only
 /// where it differs.
@@ -23,10 +23,10 @@ impl Recorded {
         Self { lines: events.into(), at: 0, same: 0, astray: None }
     }
 
-    /// The first event that is another in the run, whose events so far these are.
-    pub(super) fn astray(&mut self, run: &[Event]) -> Option<usize> {
+    /// The first event that is another in the run, whose log this is.
+    pub(super) fn astray(&mut self, run: &EventLog) -> Option<usize> {
         while self.astray.is_none()
-            && let Some(event) = run.get(self.same)
+            && let Some(event) = run.since(self.same).first()
             && let Some(line) = self.lines[self.at..].lines().next()
         {
             let own = laboratory::lines(std::slice::from_ref(event));

@@ -77,7 +77,7 @@ impl Armed {
             return Some(Stopped::Address { domain, address: Hex(address.0), thread });
         }
         let memory = self.look_at_memory(session, thread, handled);
-        let new = session.kernel().events().get(events..).unwrap_or_default();
+        let new = session.kernel().event_log().since(events);
         let numbered = || (events..).zip(new);
         let hypercall = || numbered().find_map(|(number, event)| self.hypercall(number, event));
         let capability = || {

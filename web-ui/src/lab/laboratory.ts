@@ -3,7 +3,7 @@
 
 import type { Shown } from "../permalink";
 import type { Mark } from "./machine/marks";
-import type { Advanced, Hex, Plant, Position, Program, Request, State, Stops, Stopped } from "./protocol";
+import type { Advanced, Hex, Plant, Position, Program, Refusal, Request, State, Stops, Stopped } from "./protocol";
 
 /** Where an open run came from, as far as it is needed to open it again. */
 export type Source =
@@ -92,6 +92,8 @@ export interface Laboratory {
   troubles(most: number): Promise<number[]>;
   /** Events of the log up to the present moment. */
   events(from: number, limit: number): Promise<LogLine[]>;
+  /** Why an event of the log was a refusal; nothing if it was none. */
+  refusal(event: number): Promise<Refusal | null>;
   /** The whole log as the command writes it: of the run as far as it has come. */
   log(): Promise<Uint8Array>;
 }

@@ -54,6 +54,10 @@ export type Request =
   /** Create and start what the world declares, in this order of turns (`Schedule` of the log's
    * header; none is the usual one). With the log of a run, in that run's order of exits. */
   | { boot: { schedule?: unknown; recorded?: string; plants?: Plant[] } }
+  /** In which order a log's turns are taken, as a schedule to boot with. */
+  | { order: { recorded: string } }
+  /** Whether two lines differ at most in what hosts may show differently. */
+  | { alike: { one: string; other: string } }
   /** Go on. `budget`: return after so many instructions in any case. */
   | { advance: { goal: Goal; stops?: Stops; budget: number } }
   | "state"
@@ -66,14 +70,15 @@ export type Request =
   /** Endpoints, notifications and channels with who waits there. */
   | "objects"
   | { utcb: { thread: number } }
-  /** Events as the log's lines, one JSON text each. */
+  /** Lines of the log that the asker does not have, who has so many: these and those before are
+   * forgotten. The answer is text, each line with its newline. */
+  | { take: { known: number; limit: number } }
+  /** The same of lines that are not forgotten, and stay so. */
   | { events: { from: number; limit: number } }
   /** The log's first line. */
   | "header"
   /** What is loaded in a domain. */
   | { program: { domain: number } }
-  /** Why the event with this number was a refusal. */
-  | { refusal: { event: number } }
   /** A digest of everything: registers, memory, log, queues. */
   | "digest"
   /** What a domain wrote. */

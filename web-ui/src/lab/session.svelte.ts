@@ -3,12 +3,14 @@
 import { parse } from "../json";
 import { connect, type Remote } from "../rpc";
 import { address } from "../site";
+import * as workbench from "../workbench/client";
 import { Answers } from "./answers";
 import type { Focus, Laboratory, LogLine, Opening, StepKind } from "./laboratory";
 import type { Mark } from "./machine/marks";
 import type { Target } from "./machine/timeline";
 import type { Along, Handlers, Moved, Reach, Told } from "./machine/worker";
-import type { Advanced, Program, Request, State, Stopped, Stops } from "./protocol";
+import type { Advanced, Program, Refusal, Request, State, Stopped, Stops } from "./protocol";
+import { why } from "./refusals";
 
 /** Lines of the log that are fetched and kept together. */
 const CHUNK = 256;
@@ -60,7 +62,7 @@ export class Session implements Laboratory {
     const moved = await this.#inTurn(async () => {
       try {
         const wasm = address("lcd/sim.wasm").href;
-        return await this.#remote.open(wasm, opening.bundle, { schedule, recorded, plants });
+        return await this.#remote.open(wasm, opening.bundle, { schedule, plants }, recorded);
       } catch (error) {
         // What was open before still is.
         this.problem = `${opening.title} cannot be started: ${text(error)}`;
@@ -199,6 +201,10 @@ export class Session implements Laboratory {
 
   troubles(most: number): Promise<number[]> {
     return this.#remote.troubles(most);
+  }
+
+  refusal(event: number): Promise<Refusal | null> {
+    return why(event, (from, limit) => this.#remote.text(from, limit), workbench.refusal);
   }
 
   log(): Promise<Uint8Array> {

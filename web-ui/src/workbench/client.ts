@@ -4,7 +4,7 @@ import { parse } from "../json";
 import { connect, type Remote } from "../rpc";
 import { address } from "../site";
 import type {
-  Assembled, Bundled, CheckedWorld, Compared, Disassembled, Hex, Lines, Request, Unbundled,
+  Assembled, Bundled, CheckedWorld, Compared, Disassembled, Explained, Hex, Lines, Request, Unbundled,
 } from "./protocol";
 import type { Answer, Handlers } from "./worker";
 
@@ -75,4 +75,11 @@ export async function compare(left: Uint8Array, right: Uint8Array, outcomes = fa
 
 export async function lines(file: File, sections: { index: number; address: Hex }[]): Promise<Lines> {
   return parse((await ask({ lines: { files: names([file]), sections } }, [file.bytes])).json) as Lines;
+}
+
+/** Why an event of a log was a refusal, from the text of its first lines and of those from number `from`
+ * on. */
+export async function refusal(event: number, beginning: Uint8Array, from: number, text: Uint8Array): Promise<Explained> {
+  const request: Request = { refusal: { event, beginning: beginning.length, from, length: text.length } };
+  return parse((await ask(request, [beginning, text])).json) as Explained;
 }

@@ -5,6 +5,8 @@
 // The input is: length of the JSON (4 bytes, little-endian), the JSON, the bytes of the files one
 // after the other, whose lengths the JSON has. The output has the same form.
 
+import type { Refusal } from "../lab/protocol";
+
 export type Hex = string;
 
 /** A place in a text. Counted from 1. */
@@ -42,7 +44,10 @@ export type Request =
   /** Two logs (lengths of their texts), and how they compare; aligned for showing side by side. */
   | { compare: { left: number; right: number; outcomes?: boolean } }
   /** The source lines of a module: `files` has one, `sections` says where its sections were placed. */
-  | { lines: { files: FileName[]; sections: { index: number; address: Hex }[] } };
+  | { lines: { files: FileName[]; sections: { index: number; address: Hex }[] } }
+  /** Why an event of a log was a refusal. Two pieces of the log's text follow: as many bytes of its first
+   * lines, and of those from number `from` on, up to the event's at least. */
+  | { refusal: { event: number; beginning: number; from: number; length: number } };
 
 export interface Assembled {
   /** The object follows as a file if there are no complaints. */
@@ -110,6 +115,9 @@ export interface Compared {
   /** In words, for people: what differs and what that usually means. */
   explanation?: string;
 }
+
+/** Nothing in `refusal`: the event was none. */
+export type Explained = { refusal: Refusal | null } | { earlier: true };
 
 export interface Lines {
   files: string[];

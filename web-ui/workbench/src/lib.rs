@@ -1,5 +1,5 @@
 //! What the page needs beside the simulator: text to machine code and back, the source lines of a
-//! module, bundles, compressed files, and two logs side by side.
+//! module, bundles, compressed files, two logs side by side, and why a log has a refusal.
 //!
 //! One call, [`answer`], takes a request as the page writes it (`web-ui/src/workbench/protocol.ts`)
 //! and gives back an answer; [`exports`] makes it reachable in the WebAssembly module. Whatever the
@@ -12,6 +12,7 @@ pub mod disassembler;
 pub mod exports;
 pub mod lines;
 mod places;
+mod refusals;
 mod request;
 mod worlds;
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{assembler, compare, disassembler, lines, worlds};
+use crate::{assembler, compare, disassembler, lines, refusals, worlds};
 
 /// What can be asked. `protocol.ts` describes each.
 #[derive(Deserialize)]
@@ -47,6 +47,12 @@ enum Request {
     Lines {
         files: Vec<FileName>,
         sections: Vec<lines::Placed>,
+    },
+    Refusal {
+        event: usize,
+        beginning: usize,
+        from: usize,
+        length: usize,
     },
 }
 
@@ -149,6 +155,10 @@ fn respond(request: Request, mut files: Files<'_>) -> Result<Answer, String> {
             let files = files.all(&names)?;
             let [file] = *files else { return Err("source lines are those of one file".into()) };
             Ok(Answer::of(&lines::lines(file.name, file.bytes, &sections)?))
+        }
+        Request::Refusal { event, beginning, from, length } => {
+            let (beginning, lines) = (files.next(beginning)?, files.next(length)?);
+            Ok(Answer::of(&refusals::refusal(event, beginning, from, lines)?))
         }
     }
 }

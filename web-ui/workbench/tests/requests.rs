@@ -67,6 +67,56 @@ fn a_text_becomes_a_module_that_the_simulator_runs() {
     assert!(log.contains("Hello") && log.contains("\"value\":42"), "{log}");
 }
 
+const REFUSED: &str = "init_module:\n\
+            mov     rbx, gs:[LCD_AREA_UTCB]\n\
+            mov     qword ptr [rbx + LCD_UTCB_MESSAGE], 12\n\
+            hypercall cap_inspect\n\
+            mov     rax, [0]\n\
+            ret\n";
+
+#[test]
+fn a_refusal_is_explained_from_lines_of_a_log() {
+    let object = assembled(REFUSED);
+    let files: [(&str, &[u8]); 2] = [("liblcd", liblcd::OBJECT), ("main.ko", &object)];
+    let request = json!({ "bundle": { "world": WORLD, "files": named(&files) } });
+    let (_, bundle) = ask(&request, &files.map(|(_, bytes)| bytes)).unwrap();
+    let mut session = Session::new(SimArch::new(), Bundle::decode(&bundle).unwrap());
+    session.handle(Request::Boot).unwrap();
+    session.run(10_000_000, 100_000);
+    let events = session.kernel().events();
+    let explain = |event: usize, beginning: usize, from: usize| {
+        let text = shared_model::laboratory::lines;
+        let pieces = [text(&events[..beginning]), text(&events[from..=event])];
+        let [beginning, length] = pieces.each_ref().map(Vec::len);
+        let request = json!({ "refusal": {
+            "event": event, "beginning": beginning, "from": from, "length": length } });
+        let pieces = pieces.each_ref().map(Vec::as_slice);
+        ask(&request, &pieces).map(|(answer, files)| {
+            assert!(files.is_empty());
+            answer
+        })
+    };
+    for number in 0..events.len() {
+        let refusal = shared_model::refusal::refusal(events, number);
+        assert_eq!(explain(number, 0, 0).unwrap(), json!({ "refusal": refusal }), "{number}");
+    }
+    let find = |word| events.iter().position(|event| event.kind.word() == word).unwrap();
+    let (call, end) = (find("hypercall"), find("ended"));
+    // Of a null pointer, all that has to be known is what the domain is called.
+    assert_eq!(explain(end, 0, end).unwrap(), json!({ "earlier": true }));
+    assert_eq!(explain(end, 3, end), explain(end, 0, 0));
+    // That nothing was ever in a slot is only known from everything.
+    assert_eq!(explain(call, 3, call).unwrap(), json!({ "earlier": true }));
+    let text = explain(call, 0, 0).unwrap()["refusal"]["text"].to_string();
+    assert!(text.contains("nothing was ever in slot 12"), "{text}");
+
+    for (event, lines) in [(3, ""), (0, "no event"), (2, "{}\n{}")] {
+        let request = json!({ "refusal": {
+            "event": event, "beginning": 0, "from": 0, "length": lines.len() } });
+        assert!(ask(&request, &[lines.as_bytes()]).is_err(), "{lines}");
+    }
+}
+
 #[test]
 fn what_a_bundle_lacks_is_told_all_at_once() {
     let world = format!("{WORLD}[[module]]\nname = \"more\"\nfile = \"more.ko\"\n");

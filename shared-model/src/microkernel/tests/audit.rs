@@ -73,7 +73,7 @@ impl Replay {
 /// Panics if an invariant does not hold.
 pub(super) fn audit(kernel: &Microkernel<Scripted>, replay: &mut Replay) {
     kernel.capabilities.check();
-    replay.read_on(&kernel.events);
+    replay.read_on(kernel.events());
     let all = capabilities(kernel);
     assert_eq!(all.len(), kernel.capabilities.len(), "every space belongs to a live domain");
     mappings(kernel, &all);

@@ -31,7 +31,7 @@ fn a_block_has_the_pages_that_were_asked_for_and_is_one_capability() {
     let mut bench = large();
     bench.unchecked = true;
     for order in 0..=ORDER_MAX {
-        let (frames, events) = (bench.kernel.frames.in_use(), bench.kernel.events.len());
+        let (frames, events) = (bench.kernel.frames.in_use(), bench.kernel.events().len());
         bench.done(MAIN, PageAllocate, &[10, ALL, order]);
         assert_eq!(bench.kernel.frames.in_use() - frames, 1 << order);
         assert_eq!(bench.words(events), ["hypercall", "capability_added"]);
@@ -86,7 +86,7 @@ fn the_window_and_the_alignment_are_the_whole_blocks() {
 fn events_of_a_block_are_in_the_order_of_its_pages() {
     let mut bench = large();
     bench.done(MAIN, PageAllocate, &[10, ALL, 2]);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, PageMap, &[10, DATA + 0x8000, R]);
     bench.done(MAIN, CapDelete, &[10]);
     let pages = |bench: &Bench, mapped: bool| -> alloc::vec::Vec<u64> {
@@ -95,7 +95,7 @@ fn events_of_a_block_are_in_the_order_of_its_pages() {
             EventKind::Unmapped { page, .. } if !mapped => Some(page.0),
             _ => None,
         };
-        bench.kernel.events[at..].iter().filter_map(|event| place(&event.kind)).collect()
+        bench.kernel.events()[at..].iter().filter_map(|event| place(&event.kind)).collect()
     };
     let wanted: alloc::vec::Vec<_> = (8..12).map(|page| DATA + page * PAGE_SIZE).collect();
     assert_eq!((pages(&bench, true), pages(&bench, false)), (wanted.clone(), wanted));
@@ -198,7 +198,7 @@ fn a_domain_gets_memory_with_its_mapping_before_it_runs() {
     let mut bench = large();
     bench.done(MAIN, PageAllocate, &[10, ALL, 1]);
     bench.done(MAIN, DomainCreate, &[11]);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, MemoryGrantAndMap, &[11, 10, 7, DATA + 0x4000, R | W | G]);
     assert_eq!(bench.words(at), ["hypercall", "capability_added", "mapped", "mapped"]);
     let child = SpaceId::Domain(DomainId(2));

@@ -191,7 +191,7 @@ fn threads_start_with_their_domain_unless_they_are_to_wait() {
     assert_eq!((kill.instructions, kill.milliseconds), (9, 8));
     let called: Vec<_> = bench
         .kernel
-        .events
+        .events()
         .iter()
         .filter_map(|event| match &event.kind {
             EventKind::Call { symbol, arguments, .. } => Some((symbol.as_str(), arguments.clone())),

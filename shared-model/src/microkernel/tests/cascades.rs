@@ -30,7 +30,7 @@ fn with_self() -> Bench {
 #[test]
 fn a_domain_can_destroy_itself_in_the_middle_of_a_hypercall() {
     let mut bench = with_self();
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, CapDelete, &[3]);
     assert_eq!(bench.words(at)[..3], ["hypercall", "capability_removed", "ended"]);
     assert_eq!((bench.end_of(MAIN), bench.end_of(PEER)), (DESTROYED, DESTROYED));
@@ -91,7 +91,7 @@ fn a_chain_of_200_domains_goes_at_once() {
     bench.unchecked = false;
     bench.audit();
     let frames = bench.kernel.frames.in_use();
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, CapDelete, &[28]);
     assert_eq!(bench.kernel.domains.len(), 2);
     assert!(bench.kernel.frames.in_use() < frames / 10);

@@ -63,7 +63,7 @@ fn a_domain_without_a_module_starts_where_it_is_told_to() {
     assert_eq!(names, ["main", "peer", "domain"]);
     bench.refused(MAIN, DomainConfigure, &[30, 0, 0x6000_0000, 0], Status::BadState);
     bench.done(MAIN, CapGrant, &[30, 25, 7, R | W]);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, DomainRun, &[30]);
     assert_eq!(bench.words(at), ["hypercall", "thread_started", "call"]);
     let thread = ThreadId(2);
@@ -89,7 +89,7 @@ fn where_a_module_starts_and_its_stack_are_replaced() {
         let top = state.places.stack_top().0 - 8;
         assert_eq!(registers.general[RSP], if sp == 0 { top } else { sp });
         assert_eq!(state.calls.len(), calls);
-        let Some(EventKind::Call { symbol, .. }) = bench.kernel.events.last().map(|e| &e.kind)
+        let Some(EventKind::Call { symbol, .. }) = bench.kernel.events().last().map(|e| &e.kind)
         else {
             panic!("it begins with a call");
         };
@@ -196,7 +196,7 @@ fn threads_of_a_world_start_with_their_domain() {
     assert_eq!((registers.rip, registers.general[RDI]), (PC, 3));
     assert_eq!((registers.general[6], registers.general[2]), (room, room + 0x2000));
     assert_eq!(bench.kernel.read_physical(domain, layout::MORE_ARGUMENTS, 6), *b"hello\0");
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.returns(further, 1);
     assert_eq!(bench.words(at), ["return", "buffer", "ended"]);
     let late = bench.kernel.add_world_thread(domain, "work", &[], false);
@@ -227,7 +227,7 @@ fn a_thread_of_a_world_runs_with_its_domain_or_when_it_is_resumed() {
         assert_eq!(bench.state_of_thread(thread), ThreadState::Suspended);
     }
     bench.refused(MAIN, ThreadResume, &[26, 2], Status::BadState);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, DomainRun, &[26]);
     let started = ["thread_started", "call"];
     assert_eq!(bench.words(at), [&["hypercall"], &started.repeat(3)[..]].concat());

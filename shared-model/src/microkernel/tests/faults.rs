@@ -71,7 +71,7 @@ fn rip(bench: &mut Bench, thread: ThreadId) -> u64 {
 fn a_handler_is_told_what_is_missing_and_the_instruction_is_tried_again() {
     let mut bench = three();
     receives(&mut bench, PEER, Status::Waiting);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     let before = rip(&mut bench, THIRD);
     let own = message(&bench, THIRD);
     bench.exit(THIRD, FAULT);
@@ -206,7 +206,7 @@ fn where_nobody_can_answer_a_fault_is_the_end() {
     let mut bench = three();
     bench.done(MAIN, ThreadKill, &[20, 0]);
     bench.done(MAIN, CapDelete, &[EP]);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.exit(THIRD, FAULT);
     assert_eq!(bench.words(at), ["faulted", "ended"]);
     assert_eq!(bench.end_of(THIRD), fault_end());
@@ -348,7 +348,7 @@ fn a_thread_that_faults_for_ever_is_stopped_by_the_limit_of_events() {
     let ends = [THIRD, PEER].map(|thread| bench.end_of(thread));
     let timeout = Some(End::Killed(KillReason::Timeout));
     assert!(ends.contains(&timeout), "{ends:?}");
-    assert!(bench.kernel.events.len() < 420);
+    assert!(bench.kernel.events().len() < 420);
 }
 
 #[test]

@@ -310,9 +310,9 @@ impl World {
     /// Breaks what the test asked for, if this step gives an opportunity.
     fn sabotage(&mut self) {
         let kernel = &mut self.bench.kernel;
-        match (self.broken, kernel.events.last().map(|event| event.kind.word())) {
+        match (self.broken, kernel.events().last().map(|event| event.kind.word())) {
             (Broken::Free, Some("capability_removed")) => drop(kernel.frames.take()),
-            (Broken::Log, Some("capability_removed")) => drop(kernel.events.pop()),
+            (Broken::Log, Some("capability_removed")) => drop(kernel.events.kept_mut().pop()),
             (Broken::Death, Some("ended")) => kernel.ready.push_back(ThreadId(0)),
             _ => {}
         }

@@ -104,7 +104,9 @@ fn a_guest_calls_a_service_and_gets_the_answer() {
     }
     assert_eq!(bench.state_of(HOST), Some(DomainState::Running));
     let created = EventKind::DomainCreated { name: "host".into() };
-    assert!(bench.kernel.events.iter().any(|event| event.domain == HOST && event.kind == created));
+    assert!(
+        bench.kernel.events().iter().any(|event| event.domain == HOST && event.kind == created)
+    );
     bench.tear_down();
 }
 
@@ -189,7 +191,7 @@ fn a_caller_of_a_service_that_is_killed_learns_it() {
         assert_eq!(bench.word(MAIN, utcb::STATUS).cast_signed(), Status::PeerDied as i64);
         let reason = if destroy { KillReason::Destroyed } else { KillReason::Killed };
         assert_eq!(bench.end_of(THREAD), Some(End::Killed(reason)));
-        let ended = bench.kernel.events.iter().find_map(|event| match &event.kind {
+        let ended = bench.kernel.events().iter().find_map(|event| match &event.kind {
             EventKind::Ended { registers, .. } if event.domain == HOST => Some(*registers),
             _ => None,
         });

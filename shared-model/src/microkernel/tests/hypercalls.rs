@@ -72,8 +72,8 @@ fn page_map_maps_once_within_a_window_and_within_the_rights() {
         bench.refused(MAIN, PageMap, &words, status);
     }
     bench.done(MAIN, PageMap, &[10, CODE, R | X]);
-    let at = bench.kernel.events.len() - 1;
-    let event = bench.kernel.events[at].clone();
+    let at = bench.kernel.events().len() - 1;
+    let event = bench.kernel.events()[at].clone();
     assert_eq!((event.kind.word(), event.thread), ("mapped", Some(MAIN)));
     bench.refused(MAIN, PageMap, &[10, free, R], Status::Exists);
     bench.done(MAIN, PageMap, &[11, CODE - 0x1000, R]);
@@ -84,11 +84,11 @@ fn page_map_maps_once_within_a_window_and_within_the_rights() {
 fn page_unmap_takes_the_mapping_and_nothing_else() {
     let mut bench = Bench::new(TWO);
     bench.done(MAIN, PageUnmap, &[25]);
-    assert_eq!(bench.words(bench.kernel.events.len() - 2), ["hypercall", "unmapped"]);
+    assert_eq!(bench.words(bench.kernel.events().len() - 2), ["hypercall", "unmapped"]);
     assert_eq!(bench.capability(MAIN, 25).unwrap().mapped, None);
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.done(MAIN, PageUnmap, &[25]);
-    assert_eq!(bench.kernel.events.len(), events + 1, "there was nothing to unmap");
+    assert_eq!(bench.kernel.events().len(), events + 1, "there was nothing to unmap");
     bench.done(MAIN, PageMap, &[25, DATA + 0x1000, R]);
     bench.refused(MAIN, PageUnmap, &[26], Status::Invalid);
     bench.refused(MAIN, PageUnmap, &[27], Status::NotFound);
@@ -118,7 +118,7 @@ fn cap_grant_passes_on_at_most_what_the_source_has() {
     bench.done(MAIN, CapGrant, &[26, 10, 5, R | W | X | G]);
     assert_eq!(bench.capability(PEER, 5).unwrap().rights, Rights::READ | Rights::GRANT);
     bench.refused(MAIN, CapGrant, &[26, 10, 5, R], Status::Exists);
-    let event = bench.kernel.events[bench.kernel.events.len() - 2].clone();
+    let event = bench.kernel.events()[bench.kernel.events().len() - 2].clone();
     assert_eq!((event.domain, event.thread), (DomainId(1), Some(MAIN)));
     // The peer cannot add a right either, nor map with one it was not given.
     bench.refused(PEER, PageMap, &[5, DATA, R | W], Status::NotPermitted);
@@ -142,10 +142,10 @@ fn cap_delete_and_cap_revoke_take_mappings_along() {
             bench.refused(MAIN, call, &[slot], Status::Invalid);
         }
     }
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, CapRevoke, &[25]);
     assert_eq!(bench.words(at), ["hypercall", "unmapped", "capability_removed"]);
-    assert!(bench.kernel.events[at..].iter().all(|event| event.thread == Some(MAIN)));
+    assert!(bench.kernel.events()[at..].iter().all(|event| event.thread == Some(MAIN)));
     assert_eq!(bench.capability(PEER, 5), None);
     assert!(bench.capability(MAIN, 25).unwrap().mapped.is_some(), "the root stays as it is");
     let frames = bench.kernel.frames.in_use();
@@ -199,7 +199,7 @@ fn a_module_that_does_not_load_leaves_an_empty_domain_that_can_be_used() {
     bench.done(MAIN, DomainCreate, &[7]);
     let frames = bench.kernel.frames.in_use();
     for module in ["broken", "empty"] {
-        let at = bench.kernel.events.len();
+        let at = bench.kernel.events().len();
         assert_eq!(bench.configure(MAIN, 7, module), Status::Invalid, "{module}");
         assert_eq!(bench.words(at), ["hypercall", "load_failed"]);
         assert_eq!(bench.kernel.frames.in_use(), frames);
@@ -280,7 +280,7 @@ fn numbers_without_a_meaning_are_refused() {
         }
     }
     assert_eq!(bench.state(), before);
-    let last = &bench.kernel.events.last().unwrap().kind;
+    let last = &bench.kernel.events().last().unwrap().kind;
     assert!(
         matches!(last, EventKind::Hypercall { call: None, arguments, .. } if arguments.is_empty())
     );

@@ -34,7 +34,7 @@ fn lent_memory_is_shared_with_the_host_until_it_is_taken_back() {
     assert_eq!(bench.kernel.lent_read(memory, PAGE_SIZE - 2, 5).unwrap(), b"World");
 
     // It is returned when the last domain has no capability to it any more; it is not gone.
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.done(MAIN, CapRevoke, &[10]);
     assert!(!bench.words(events).contains(&"lent_returned"));
     bench.done(MAIN, CapDelete, &[10]);
@@ -62,7 +62,7 @@ fn a_dead_borrower_returns_what_it_had() {
     bench.kernel.give_lent(memory, DomainId(1), 5, Rights::ALL).unwrap();
     bench.kernel.give_lent(memory, DomainId(1), 6, Rights::ALL).unwrap();
     bench.done(PEER, PageMap, &[6, DATA, R]);
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.kernel.destroy_domain(DomainId(1)).unwrap();
     bench.audit();
     let words = bench.words(events);

@@ -39,7 +39,7 @@ fn a_thread_starts_once_and_ends_once() {
     assert_eq!(bench.state(), before);
     bench.kernel.kill_thread(MAIN).unwrap();
     bench.audit();
-    let before = (bench.state(), bench.kernel.events.len());
+    let before = (bench.state(), bench.kernel.events().len());
     let dead = |action| Err(thread_state(action, ThreadState::Dead));
     assert_eq!(bench.kernel.kill_thread(MAIN), dead(Action::Kill));
     assert_eq!(bench.kernel.start_thread(MAIN), dead(Action::Start));
@@ -47,7 +47,7 @@ fn a_thread_starts_once_and_ends_once() {
     let again = bench.kernel.load_module(DomainId(0), "m", None, &[]);
     let state = DomainState::Dead;
     assert_eq!(again, Err(LifecycleError::DomainState { action: Action::Configure, state }));
-    assert_eq!((bench.state(), bench.kernel.events.len()), before);
+    assert_eq!((bench.state(), bench.kernel.events().len()), before);
     assert_eq!(bench.kernel.step(1), Step::Idle);
     bench.tear_down();
 }
@@ -114,10 +114,10 @@ fn every_way_to_leave_the_processor_has_its_end() {
 #[test]
 fn a_kick_and_a_used_up_budget_change_nothing() {
     let mut bench = Bench::new(TWO);
-    let before = (bench.state(), bench.kernel.events.len());
+    let before = (bench.state(), bench.kernel.events().len());
     assert_eq!(bench.exit(MAIN, Exit::Kicked), Step::Kicked(MAIN));
     assert_eq!(bench.exit(MAIN, Exit::Budget), Step::Budget(MAIN));
-    assert_eq!((bench.state(), bench.kernel.events.len()), before);
+    assert_eq!((bench.state(), bench.kernel.events().len()), before);
     // It can be killed while it spins, and the others go on.
     bench.kernel.kill_thread(MAIN).unwrap();
     assert_eq!(bench.exit(PEER, Exit::Budget), Step::Budget(PEER));
@@ -132,7 +132,7 @@ fn functions_are_called_in_order_and_a_failing_init_stops_them() {
         let names = [String::from("init_module"), String::from("work")];
         let thread = bench.kernel.load_module(domain, "two", Some(&names), &[]).unwrap();
         bench.kernel.start_thread(thread).unwrap();
-        let at = bench.kernel.events.len();
+        let at = bench.kernel.events().len();
         // The dependency's init; its upper half is garbage, as a C int's may be.
         bench.returns(thread, 0xdead_beef_0000_0000);
         bench.returns(thread, i64::from(first).cast_unsigned() & 0xffff_ffff);
@@ -172,7 +172,7 @@ fn a_function_gets_its_arguments_in_registers_on_the_stack_and_in_buffers() {
     assert_eq!(words[1..3], [7, 8]);
 
     bench.kernel.write_physical(domain, GuestPhysical(buffer.0 + 4094), b"abcd");
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.returns(thread, 0);
     assert_eq!(bench.words(events), ["return", "buffer", "buffer", "ended"]);
     let report = crate::report::RunReport::from_log(&bench.kernel.log());
@@ -188,7 +188,7 @@ fn a_module_that_is_only_a_library_loads_and_has_nothing_to_do() {
     let mut bench = Bench::asleep(SLEEPER);
     let domain = bench.kernel.create_domain("d").unwrap();
     let thread = bench.kernel.load_module(domain, "none", None, &[]).unwrap();
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.kernel.start_thread(thread).unwrap();
     assert_eq!(bench.words(events), ["thread_started", "ended"]);
     let (end, _) = bench.kernel.thread_report(thread).unwrap().ended.unwrap();
@@ -249,11 +249,11 @@ fn a_bundle_that_nobody_checked_is_refused_and_not_believed() {
 fn nothing_runs_after_the_end_of_the_log() {
     let mut bench = Bench::new(TWO);
     bench.kernel.finish();
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.kernel.finish();
     assert_eq!(bench.kernel.step(1000), Step::Idle);
     assert_eq!(bench.kernel.current(), None);
-    assert_eq!(bench.kernel.events.len(), events);
+    assert_eq!(bench.kernel.events().len(), events);
     bench.audit();
     bench.tear_down();
 }
@@ -265,9 +265,9 @@ fn a_page_that_is_held_and_not_mapped_is_digested_too() {
     bench.done(MAIN, Hypercall::PageAllocate, &[31, 3]);
     let frame = bench.kernel.frame_owners().keys().next_back().copied().unwrap();
     bench.kernel.arch.frame_write(frame, 9, b"kept");
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     bench.kernel.finish();
-    let held: Vec<_> = bench.kernel.events[events..]
+    let held: Vec<_> = bench.kernel.events()[events..]
         .iter()
         .filter_map(|event| match event.kind {
             EventKind::Memory { page: None, frame, .. } => Some(frame),

@@ -52,7 +52,7 @@ fn a_domain_that_does_not_fit_its_quota_is_not_loaded_at_all() {
         let used = bench.kernel.accounts.of(DomainId(0), Resource::Pages).unwrap().1;
         bench.kernel.accounts.set_limit(DomainId(0), Resource::Pages, used + 5);
     }
-    let events = bench.kernel.events.len();
+    let events = bench.kernel.events().len();
     let _ = bench.kernel.create_domain("small").unwrap();
     let small = bench.kernel.load_module(DomainId(2), "m", None, &[]);
     assert!(small.is_err());
@@ -71,7 +71,7 @@ fn the_log_has_an_end_and_threads_end_with_it() {
         assert!(steps < 200);
     }
     assert_eq!((bench.end_of(MAIN), bench.end_of(PEER)), (TIMEOUT, TIMEOUT));
-    assert!(bench.kernel.events.len() <= 102);
+    assert!(bench.kernel.events().len() <= 102);
     bench.tear_down();
 }
 

@@ -109,7 +109,7 @@ impl Talk {
         let step = self.bench.exit(id, Exit::Hypercall { number: call as u32 });
         assert_eq!(step, Step::Continued);
         let wanted = self.reference.step(thread, op, self.token);
-        let EventKind::Hypercall { status, .. } = self.bench.kernel.events[0].kind else {
+        let EventKind::Hypercall { status, .. } = self.bench.kernel.events()[0].kind else {
             panic!("a hypercall is its own first event");
         };
         if op != Op::Exit {
@@ -144,7 +144,7 @@ impl Talk {
     /// Compares what happened in this step, and forgets the log of it.
     fn compare(&mut self) {
         let (mut delivered, mut ended) = (Vec::new(), Vec::new());
-        for event in &self.bench.kernel.events {
+        for event in self.bench.kernel.events() {
             let thread = event.thread.map_or(usize::MAX, |thread| thread.0 as usize);
             match event.kind {
                 EventKind::Message { to, badge, received, words, .. } => {

@@ -171,7 +171,7 @@ impl Bench {
     #[track_caller]
     fn forget_log(&mut self) {
         self.audit();
-        self.replay.forget(&mut self.kernel.events);
+        self.replay.forget(self.kernel.events.kept_mut());
     }
 
     /// Gives a thread its turn and lets it leave the processor like this.
@@ -193,10 +193,10 @@ impl Bench {
         for (i, word) in words.iter().enumerate() {
             self.kernel.arch.frame_write(frame, utcb::MESSAGE + i * 8, &word.to_le_bytes());
         }
-        let at = self.kernel.events.len();
+        let at = self.kernel.events().len();
         let step = self.exit(thread, Exit::Hypercall { number });
         assert_eq!(step, Step::Continued);
-        let event = &self.kernel.events[at];
+        let event = &self.kernel.events()[at];
         assert_eq!((event.domain, event.thread), (domain, Some(thread)));
         let EventKind::Hypercall { status, .. } = event.kind else {
             panic!("a hypercall is its own first event, not {event:?}");
@@ -232,7 +232,7 @@ impl Bench {
             assert_eq!(self.kernel.step(1000), Step::Continued);
             self.audit();
         }
-        let ended = self.kernel.events.iter().rev().find_map(|event| match event.kind {
+        let ended = self.kernel.events().iter().rev().find_map(|event| match event.kind {
             EventKind::Completed { status, .. } if event.thread == Some(thread) => Some(status),
             _ => None,
         });
@@ -243,9 +243,9 @@ impl Bench {
     #[track_caller]
     fn refused(&mut self, thread: ThreadId, call: Hypercall, words: &[u64], status: Status) {
         let before = self.state();
-        let events = self.kernel.events.len();
+        let events = self.kernel.events().len();
         assert_eq!(self.call(thread, call, words), status, "{call:?} {words:x?}");
-        assert_eq!(self.kernel.events.len(), events + 1, "{call:?} {words:x?}");
+        assert_eq!(self.kernel.events().len(), events + 1, "{call:?} {words:x?}");
         assert_eq!(self.state(), before, "{call:?} {words:x?}");
     }
 
@@ -360,7 +360,7 @@ impl Bench {
 
     /// The words of the events from `at` on.
     fn words(&self, at: usize) -> Vec<&'static str> {
-        self.kernel.events[at..].iter().map(|event| event.kind.word()).collect()
+        self.kernel.events()[at..].iter().map(|event| event.kind.word()).collect()
     }
 
     /// Destroys every domain. Nothing may be left then.

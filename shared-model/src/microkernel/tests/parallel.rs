@@ -239,7 +239,7 @@ fn the_order_of_exits_decides_everything() {
         let (bench, all) = run(seed, 600);
         for counts in [false, true] {
             let again = repeat(&bench, &all, counts);
-            let (events, repeated) = (&bench.kernel.events, &again.kernel.events);
+            let (events, repeated) = (bench.kernel.events(), again.kernel.events());
             for (i, (event, other)) in events.iter().zip(repeated).enumerate() {
                 assert_eq!(event, other, "event {i} with seed {seed}");
             }
@@ -297,14 +297,14 @@ fn each_thread_is_told_what_to_do() {
 fn the_exit_of_a_suspended_thread_waits() {
     let mut bench = suspended_peer();
     assert_eq!(bench.kernel.turn(PEER), Turn::Wait);
-    let before = bench.kernel.events.len();
+    let before = bench.kernel.events().len();
     // A driver that does not wait changes nothing.
     bench.kernel.handle_exit(PEER, YIELD);
-    assert_eq!(bench.kernel.events.len(), before);
+    assert_eq!(bench.kernel.events().len(), before);
     hypercall(&mut bench, MAIN, Hypercall::ThreadResume, &[26, 0]);
     assert_eq!(bench.kernel.turn(PEER), Turn::Run);
     bench.kernel.handle_exit(PEER, YIELD);
-    let last = bench.kernel.events.last().unwrap();
+    let last = bench.kernel.events().last().unwrap();
     assert!(last.thread == Some(PEER) && matches!(last.kind, EventKind::Hypercall { .. }));
 }
 
@@ -313,13 +313,13 @@ fn the_exit_of_a_thread_that_got_other_registers_does_not_happen() {
     let mut bench = suspended_peer();
     hypercall(&mut bench, MAIN, Hypercall::ThreadSetRegisters, &[26, 0]);
     hypercall(&mut bench, MAIN, Hypercall::ThreadResume, &[26, 0]);
-    let before = bench.kernel.events.len();
+    let before = bench.kernel.events().len();
     bench.kernel.handle_exit(PEER, YIELD);
-    assert_eq!(bench.kernel.events.len(), before);
+    assert_eq!(bench.kernel.events().len(), before);
     // The next one is of the new registers.
     bench.kernel.begin_run(PEER);
     bench.kernel.handle_exit(PEER, YIELD);
-    assert_eq!(bench.kernel.events.len(), before + 1);
+    assert_eq!(bench.kernel.events().len(), before + 1);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_long_operation_is_one_turn() {
     hypercall(&mut bench, MAIN, Hypercall::CapRevoke, &[25]);
     assert!(bench.kernel.workers.is_empty() && bench.kernel.orphans.is_empty());
     assert_eq!(bench.capability(MAIN, 19), None);
-    let last = bench.kernel.events.last().unwrap();
+    let last = bench.kernel.events().last().unwrap();
     assert!(matches!(last.kind, EventKind::Completed { .. }), "{last:?}");
 }
 
@@ -365,7 +365,7 @@ fn an_access_that_is_allowed_by_the_time_it_is_due_is_tried_again() {
     bench.kernel.arch.exits.extend([YIELD, YIELD]);
     bench.kernel.step(1000);
     bench.kernel.step(1000);
-    let threads: Vec<_> = bench.kernel.events.iter().rev().take(2).map(|e| e.thread).collect();
+    let threads: Vec<_> = bench.kernel.events().iter().rev().take(2).map(|e| e.thread).collect();
     assert_eq!(threads, [Some(PEER), Some(MAIN)]);
     assert_eq!(bench.state_of_thread(PEER), ThreadState::Ready);
 }

@@ -87,7 +87,7 @@ fn others_have_their_turn_after_each_step_of_limited_length() {
     let ended = |event: &&crate::event::Event| {
         matches!(event.kind, EventKind::Completed { call: CapRevoke, status: Status::Ok })
     };
-    assert_eq!(bench.kernel.events.iter().filter(ended).count(), 1);
+    assert_eq!(bench.kernel.events().iter().filter(ended).count(), 1);
     bench.tear_down();
 }
 

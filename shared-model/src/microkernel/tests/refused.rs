@@ -22,16 +22,16 @@ impl Bench {
     /// A thread accesses a page of a window, and is refused that.
     fn fault(&mut self, thread: ThreadId, page: u64, access: Access) -> Refusal {
         let address = GuestPhysical(page + 8);
-        let at = self.kernel.events.len();
+        let at = self.kernel.events().len();
         self.exit(thread, Exit::Fault { address, from: GuestVirtual(page + 8), access });
-        let number = (at..self.kernel.events.len())
-            .find(|&number| self.kernel.events[number].kind.word() == "ended");
+        let number = (at..self.kernel.events().len())
+            .find(|&number| self.kernel.events()[number].kind.word() == "ended");
         refusal(self.kernel.events(), number.expect("it ends")).expect("that is a refusal")
     }
 
     /// A hypercall that is refused.
     fn why(&mut self, call: Hypercall, words: &[u64]) -> Refusal {
-        let at = self.kernel.events.len();
+        let at = self.kernel.events().len();
         assert_ne!(self.call(MAIN, call, words), Status::Ok);
         let refusal = refusal(self.kernel.events(), at).expect("that is a refusal");
         assert_eq!((refusal.access.as_str(), refusal.thread), (call.name(), Some(MAIN)));
@@ -39,7 +39,7 @@ impl Bench {
     }
 
     fn last(&self, word: &str) -> usize {
-        self.kernel.events.iter().rposition(|event| event.kind.word() == word).expect(word)
+        self.kernel.events().iter().rposition(|event| event.kind.word() == word).expect(word)
     }
 }
 
@@ -171,7 +171,7 @@ fn a_wait_that_was_cancelled_names_who_took_the_capability() {
     bench.done(MAIN, CapRevoke, &[20]);
     let completed = bench
         .kernel
-        .events
+        .events()
         .iter()
         .position(|event| event.thread == Some(PEER) && event.kind.word() == "completed");
     let found = refusal(bench.kernel.events(), completed.unwrap()).unwrap();

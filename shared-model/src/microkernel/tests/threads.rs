@@ -56,7 +56,7 @@ fn got(bench: &Bench, thread: ThreadId) -> [u64; 18] {
 #[test]
 fn a_thread_starts_at_its_function_and_ends_with_its_value() {
     let mut bench = Bench::new(TWO);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     let (index, thread) = create(&mut bench, MAIN, 0);
     assert_eq!(index, 1);
     assert_eq!(bench.words(at), ["hypercall", "thread_created"]);
@@ -254,7 +254,7 @@ fn a_thread_of_another_domain_is_created_and_ruled_through_its_capability() {
 fn a_ready_thread_is_suspended_and_resumed() {
     let mut bench = Bench::new(TWO);
     let thread = second(&mut bench);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, ThreadSuspend, &[0, 1]);
     bench.done(MAIN, ThreadSuspend, &[0, 1]);
     assert_eq!(bench.state_of_thread(thread), ThreadState::Suspended);
@@ -390,7 +390,7 @@ fn an_initial_thread_starts_with_registers_that_it_was_given() {
     (words[RDI], words[16]) = (3, 0x1000_0040);
     bench.buffer(MAIN, &registers(&words));
     bench.done(MAIN, ThreadSetRegisters, &[30, 0]);
-    let at = bench.kernel.events.len();
+    let at = bench.kernel.events().len();
     bench.done(MAIN, DomainRun, &[30]);
     assert_eq!(bench.words(at), ["hypercall", "thread_started"]);
     let registers = bench.kernel.arch.registers(ThreadId(2));
@@ -414,7 +414,7 @@ fn a_thread_is_killed_whatever_it_does() {
             4 => assert_eq!(bench.call(thread, Sleep, &[100]), Status::Waiting),
             _ => {}
         }
-        let at = bench.kernel.events.len();
+        let at = bench.kernel.events().len();
         bench.done(MAIN, ThreadKill, &[0, 1]);
         assert_eq!(bench.words(at), ["hypercall", "ended"]);
         assert_eq!(bench.end_of(thread), TERMINATED);

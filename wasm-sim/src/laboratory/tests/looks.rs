@@ -1,6 +1,8 @@
 //! What the laboratory shows.
 
+use shared_model::abi::Hypercall;
 use shared_model::laboratory::{Goal, Stops};
+use shared_model::refusal::refusal;
 
 use super::{Bench, busy};
 
@@ -34,7 +36,7 @@ fn every_question_is_answered_at_every_tenth_hypercall() {
             r#"{"program":{"domain":0}}"#,
             r#"{"program":{"domain":2}}"#,
             r#"{"console":{"domain":1}}"#,
-            r#"{"refusal":{"event":0}}"#,
+            r#"{"events":{"from":0,"limit":9}}"#,
         ] {
             bench.ask(request).unwrap_or_else(|error| panic!("{request}: {error}"));
         }
@@ -44,7 +46,7 @@ fn every_question_is_answered_at_every_tenth_hypercall() {
             r#"{"memory":{"domain":0,"space":"virtual","address":"0x0","length":99999999}}"#,
             r#"{"utcb":{"thread":9}}"#,
             r#"{"console":{"domain":9}}"#,
-            r#"{"refusal":{"event":123456}}"#,
+            r#"{"take":{"known":0}}"#,
         ] {
             assert!(bench.ask(request).is_err(), "{request}");
         }
@@ -64,11 +66,10 @@ fn the_fault_at_the_end_names_the_hypercall_that_took_the_page() {
     let fault = events.iter().position(|event| {
         event.kind.word() == "ended" && event.thread.is_some_and(|thread| thread.0 == 0)
     });
-    let request = format!(r#"{{"refusal":{{"event":{}}}}}"#, fault.unwrap());
-    let refusal = bench.ask(&request).unwrap();
-    for part in [r#""access":"read""#, r#""slot":10"#, r#""call":"cap_delete""#, r#""domain":0"#] {
-        assert!(refusal.contains(part), "{part}: {refusal}");
-    }
+    let refusal = refusal(events, fault.unwrap()).unwrap();
+    let operation = refusal.operation.unwrap();
+    assert_eq!((refusal.access.as_str(), refusal.slot), ("read", Some(10)));
+    assert_eq!((operation.call, refusal.domain.0), (Hypercall::CapDelete, 0));
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn the_graph_is_the_snapshot_of_the_log_so_far() {
         bench.go(Goal::Events(bench.events() + 7), &Stops::default(), u64::MAX);
         let events = bench.session.kernel().events().to_vec();
         assert_eq!(
-            bench.laboratory.graph(&events),
+            bench.laboratory.graph(bench.session.kernel().event_log()),
             shared_model::snapshot::Snapshot::of(&events),
             "after {} events",
             events.len()

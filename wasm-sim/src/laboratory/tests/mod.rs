@@ -3,6 +3,7 @@
 mod code;
 mod looks;
 mod stops;
+mod taken;
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use shared_model::abi::Hypercall;
@@ -49,7 +50,7 @@ impl Bench {
     }
 
     fn events(&self) -> usize {
-        self.session.kernel().events().len()
+        self.session.kernel().event_log().len()
     }
 }
 

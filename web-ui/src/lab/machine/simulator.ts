@@ -19,6 +19,9 @@ export class Breakdown extends Error {}
 /** What time travel needs of a simulator. */
 export interface Machine {
   ask(request: Request): unknown;
+  /** Lines of the log after the first `known`, each with its newline. They and those before are not in
+   * the machine any more. */
+  take(known: number, limit: number): Uint8Array;
   /** A copy of everything, sharing with another where nothing changed. */
   save(before?: Copy): Copy;
   restore(saved: Copy): void;
@@ -47,10 +50,14 @@ export class Simulator implements Machine {
   }
 
   ask(request: Request): unknown {
-    const answer = this.#call("lcd_lab", new TextEncoder().encode(stringify(request)));
+    const answer = text(this.#request(request));
     // Events come as the log's lines, so that each stays what it is in the file.
     if (typeof request === "object" && "events" in request) return answer.split("\n").slice(0, -1);
     return parse(answer);
+  }
+
+  take(known: number, limit: number): Uint8Array {
+    return this.#request({ take: { known, limit } }).slice();
   }
 
   save(before?: Copy): Copy {
@@ -70,7 +77,12 @@ export class Simulator implements Machine {
     write(this.#exports.memory.buffer as ArrayBuffer, saved);
   }
 
-  #call(name: "lcd_open" | "lcd_lab", input: Uint8Array): string {
+  #request(request: Request): Uint8Array {
+    return this.#call("lcd_lab", new TextEncoder().encode(stringify(request)));
+  }
+
+  /** The answer is where it is until the next call. */
+  #call(name: "lcd_open" | "lcd_lab", input: Uint8Array): Uint8Array {
     const { memory, lcd_input, lcd_output, lcd_output_length } = this.#exports;
     let code: number;
     try {
@@ -81,11 +93,12 @@ export class Simulator implements Machine {
       throw breakdown(error, memory.buffer.byteLength);
     }
     const output = new Uint8Array(memory.buffer, lcd_output() >>> 0, lcd_output_length() >>> 0);
-    const text = new TextDecoder().decode(output);
-    if (code < 0) throw new Error(text);
-    return text;
+    if (code < 0) throw new Error(text(output));
+    return output;
   }
 }
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 /** What a trap means, as far as can be told. */
 function breakdown(error: unknown, size: number): Breakdown {

@@ -1,18 +1,21 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { StepKind } from "../laboratory";
 import type { Position } from "../protocol";
 import { Checkpoints, compare } from "./checkpoints";
 import { Fake, type Script } from "./fake";
 import { PAGE } from "./memory";
+import { Recorded } from "./recorded";
 import { type Pace, Timeline } from "./timeline";
 
 const SCRIPT: Script = { every: 7, events: 3, idle: 2, end: 3000 };
 const free: Pace = { paused: () => false, rest: async () => {}, progress: () => {} };
 
-function begun(script = SCRIPT, limit?: number) {
+const encode = (text: string) => new TextEncoder().encode(text);
+
+function begun(script = SCRIPT, limit?: number, recorded?: Recorded) {
   const machine = new Fake(script);
   const line = new Timeline(machine, limit);
-  line.boot({});
+  line.boot({}, recorded);
   return { machine, line };
 }
 
@@ -90,6 +93,67 @@ describe("going there and back", () => {
     machine.done = 0;
     for (let i = 0; i < 10; i++) await line.back("instruction", free);
     expect(machine.done).toBeLessThan(10 * 82_000);
+  });
+});
+
+describe("the log", () => {
+  it("leaves the machine, and each line once, however often the run passes it", async () => {
+    const { machine, line } = begun();
+    const save = machine.save.bind(machine);
+    machine.save = (before) => {
+      expect(machine.kept, "no copy has a log in it").toBe(0);
+      return save(before);
+    };
+    await line.goTo({ retired: 1500, steps: 0 }, free);
+    const seen = line.state.events;
+    expect(line.log.count).toBe(seen);
+    await line.goTo("start", free);
+    expect([line.state.events, line.log.count]).toEqual([3, seen]);
+    await line.goTo({ retired: 700, steps: 0 }, free);
+    await line.back("hypercall", free);
+    expect([machine.kept, machine.taken]).toEqual([0, seen]);
+    await line.goTo("end", free);
+    expect([machine.kept, machine.taken]).toEqual([0, line.state.events]);
+    const numbers = line.log.lines(0, Infinity).map((text) => (JSON.parse(text) as { number: number }).number);
+    expect(numbers).toEqual(Array.from({ length: line.furthest.events }, (_, i) => i));
+  });
+
+  for (const [what, edit, astray] of [
+    ["the same", (line: string) => line, undefined],
+    ["differs where hosts may differ", (line: string) => line.replace("ok", "busy"), undefined],
+    ["differs", (line: string, i: number) => (i === 400 ? line.replace("0", "1") : line), 400],
+    ["is shorter", (line: string, i: number) => (i < 300 ? line : ""), undefined],
+  ] as const) {
+    it(`is compared with a recorded one: it ${what}`, async () => {
+      const before = begun().line;
+      await before.goTo("end", free);
+      const lines = before.log.lines(0, Infinity).map(edit).filter(Boolean);
+      const { machine, line } = begun(SCRIPT, undefined, new Recorded(encode(["{}", ...lines].join("\n"))));
+      const alike = vi.spyOn(machine, "ask");
+      await line.goTo("end", free);
+      expect(line.state.astray).toBe(astray);
+      const asked = alike.mock.calls.filter(([request]) => typeof request === "object" && "alike" in request);
+      expect(asked.length).toBe(what === "differs where hosts may differ" ? lines.length - 3 : astray === undefined ? 0 : 1);
+      await line.goTo({ events: 390 }, free);
+      expect(line.state.astray).toBeUndefined();
+      await line.goTo({ events: 402 }, free);
+      expect(line.state.astray).toBe(astray);
+    });
+  }
+
+  it("is another one after another boot", async () => {
+    const { line } = begun();
+    await line.goTo("end", free);
+    line.boot({});
+    expect([line.log.count, line.state.events]).toEqual([3, 3]);
+  });
+
+  it("goes on after a breakdown", async () => {
+    const { machine, line } = begun({ ...SCRIPT, breaks: 2000 });
+    await expect(line.goTo("end", free)).rejects.toThrow("it broke");
+    await line.goTo({ retired: 1990, steps: 0 }, free);
+    expect(line.log.count).toBe(line.state.events);
+    expect(machine.taken).toBe(line.log.count);
   });
 });
 

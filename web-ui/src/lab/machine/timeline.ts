@@ -4,7 +4,9 @@
 import type { StepKind } from "../laboratory";
 import type { Advanced, Goal, Plant, Position, State, Stops } from "../protocol";
 import { Checkpoints, compare, work } from "./checkpoints";
+import { Log } from "./log";
 import type { Copy } from "./memory";
+import type { Recorded } from "./recorded";
 import { Breakdown, type Machine } from "./simulator";
 
 /** What a long way needs from its surroundings. */
@@ -19,7 +21,6 @@ export interface Pace {
 
 export interface Boot {
   schedule?: unknown;
-  recorded?: string;
   plants?: Plant[];
 }
 
@@ -27,6 +28,8 @@ export type Target = Position | { events: number } | "start" | "end";
 
 /** Milliseconds that the simulator may keep the others waiting. */
 const SLICE = 8;
+/** Lines that leave the machine at once: what they take there is in every copy. */
+const LINES = 1024;
 /** Milliseconds of work between two saved moments, at least. */
 const SPACING = 40;
 /** And at least so many times what saving takes. */
@@ -37,10 +40,16 @@ const NEAR = 20_000;
 
 export class Timeline {
   readonly checkpoints: Checkpoints;
+  /** The log up to the furthest moment: a run has the same one each time. */
+  readonly log = new Log();
   #machine: Machine;
   #now: () => number;
   #state!: State;
   #furthest!: State;
+  /** The log that is repeated. */
+  #recorded: Recorded | undefined;
+  /** How many events are not in the machine's memory any more. */
+  #forgotten = 0;
   /** The copy that the machine's memory was last equal to. */
   #base: Copy | undefined;
   /** Milliseconds of work since then. */
@@ -64,10 +73,14 @@ export class Timeline {
     return this.#furthest;
   }
 
-  boot(given: Boot): State {
+  boot(given: Boot, recorded?: Recorded): State {
+    this.#recorded = recorded;
     this.checkpoints.clear();
+    this.log.clear();
     this.#base = undefined;
+    this.#forgotten = 0;
     this.#state = this.#furthest = this.#machine.ask({ boot: given }) as State;
+    this.#take();
     this.#save();
     return this.#state;
   }
@@ -120,7 +133,7 @@ export class Timeline {
     if (kind === "instruction" || before.stopped !== "goal") return before;
     const { events } = before.state;
     if (kind === "event") return this.goTo(events ? { events } : "start", pace);
-    const last = this.#lastHypercall(events);
+    const last = this.log.last('"event":"hypercall"', events);
     return this.goTo(last === undefined ? "start" : { events: last + 1 }, pace);
   }
 
@@ -152,23 +165,6 @@ export class Timeline {
     }
   }
 
-  /** The number of the last hypercall's event among the first so many. */
-  #lastHypercall(events: number): number | undefined {
-    const most = 256;
-    for (let end = events; end > 0; end -= most) {
-      const from = Math.max(0, end - most);
-      const lines = this.lines(from, end - from);
-      const index = lines.findLastIndex((line) => line.includes('"event":"hypercall"'));
-      if (index >= 0) return from + index;
-    }
-    return undefined;
-  }
-
-  /** Events of the log as text, up to the present. */
-  lines(from: number, limit: number): string[] {
-    return this.#machine.ask({ events: { from, limit } }) as string[];
-  }
-
   /** After a breakdown that a question brought about: the same moment again, in a new instance. */
   async heal(pace: Pace): Promise<void> {
     const { position } = this.#state;
@@ -181,19 +177,33 @@ export class Timeline {
     let advanced: Advanced;
     try {
       advanced = this.#machine.ask({ advance: { goal, stops, budget: this.#budget } }) as Advanced;
+      this.#state = advanced.state;
+      this.#take();
     } catch (error) {
       if (error instanceof Breakdown) this.#recover(error);
       throw error;
     }
     const took = this.#now() - started;
     this.#since += took;
-    this.#state = advanced.state;
     if (compare(this.#state.position, this.#furthest.position) > 0) this.#furthest = this.#state;
     if (advanced.stopped === "budget") {
       const factor = Math.min(4, Math.max(0.25, SLICE / Math.max(took, 0.1)));
       this.#budget = Math.round(Math.min(1e8, Math.max(1000, this.#budget * factor)));
     }
     return advanced;
+  }
+
+  /** The log leaves the machine, so that it is in no copy; lines come along that are not here yet. */
+  #take(): void {
+    const { events } = this.#state;
+    while (this.#forgotten < events) {
+      const known = this.log.count;
+      this.log.add(this.#machine.take(known, LINES));
+      if (known < events && this.log.count === known) throw new Error(`the log has no event ${known}`);
+      this.#forgotten = Math.min(events, this.log.count);
+      this.#recorded?.compare(this.log, this.#machine);
+    }
+    this.#recorded?.mark(this.#state);
   }
 
   /** After a breakdown: the last saved moment, in a new instance. */
@@ -215,6 +225,7 @@ export class Timeline {
     const saved = this.checkpoints.last(fits) ?? this.checkpoints.first!;
     this.#machine.restore(saved.saved);
     this.#state = saved.state;
+    this.#forgotten = saved.state.events;
     this.#base = saved.saved;
     this.#since = 0;
   }

@@ -5,6 +5,7 @@ import { serve } from "../../rpc";
 import type { StepKind } from "../laboratory";
 import type { Advanced, Position, Request, State, Stops } from "../protocol";
 import { type Mark, Marks } from "./marks";
+import { orderOf, Recorded } from "./recorded";
 import { Breakdown, Simulator } from "./simulator";
 import { type Boot, type Pace, type Target, Timeline } from "./timeline";
 
@@ -131,15 +132,16 @@ async function answers(questions: Request[]): Promise<unknown[]> {
 }
 
 function linesAfter(known: number): string[] | undefined {
-  const more = here().state.events - known;
-  return more > 0 && more <= FEW ? here().lines(known, more) : undefined;
+  const { state, log } = here();
+  const more = state.events - known;
+  return more > 0 && more <= FEW ? log.lines(known, more) : undefined;
 }
 
 /** Between two slices of a run anything can be asked; on the way to a moment it has to wait. */
 const ask = <T>(question: () => T): T | Promise<T> => (running ? question() : inTurn(question));
 
 const handlers = {
-  async open(wasm: string, bundle: Uint8Array, boot: Boot): Promise<Moved> {
+  async open(wasm: string, bundle: Uint8Array, boot: Boot, recorded?: string): Promise<Moved> {
     epoch++;
     return inTurn(async () => {
       compiled ??= load(wasm);
@@ -153,7 +155,11 @@ const handlers = {
       // What cannot be started leaves what was there before as it is.
       machine.open(bundle);
       const started = new Timeline(machine);
-      started.boot(boot);
+      if (recorded === undefined) started.boot(boot);
+      else {
+        const schedule = orderOf(recorded, machine.module, bundle);
+        started.boot({ ...boot, schedule }, new Recorded(new TextEncoder().encode(recorded)));
+      }
       simulator = machine;
       timeline = started;
       marks.clear();
@@ -173,15 +179,18 @@ const handlers = {
   async ask(request: Request): Promise<unknown> {
     const line = here();
     try {
-      return await ask(() => (here(), simulator!.ask(request)));
+      return await ask(() => (request === "state" ? here().state : simulator!.ask(request)));
     } catch (error) {
       // A question must not cost the run.
       if (error instanceof Breakdown) await inTurn(() => line.heal(pace(false)));
       throw error;
     }
   },
-  lines: (from: number, limit: number): string[] | Promise<string[]> => ask(() => here().lines(from, limit)),
-  /** Marks of the log as far as the present, in so many parts of `events`. */
+  /** Lines of the log as far as it was seen. */
+  lines: (from: number, limit: number): string[] => here().log.lines(from, limit),
+  /** Their text. */
+  text: (from: number, limit: number): Uint8Array => here().log.bytes(from, limit),
+  /** Marks of the log, in so many parts of `events`. */
   async marks(parts: number, events: number): Promise<Mark[]> {
     await mark();
     return marks.parts(parts, events);
@@ -192,17 +201,15 @@ const handlers = {
     return marks.troubles(most);
   },
   /** The log of the run as far as it has come, as the command writes it. */
-  log: (): Promise<Uint8Array> =>
-    inTurn(async () => {
+  log: (): Uint8Array | Promise<Uint8Array> =>
+    ask(() => {
       const line = here();
-      const present = line.state.position;
-      const along = pace(false);
-      const { position } = line.furthest;
-      await line.goTo(position, along);
-      const parts = [stringify(simulator!.ask("header"))];
-      for (let from = 0; from < line.state.events; from += LINES) parts.push(...line.lines(from, LINES));
-      await line.goTo(present, along);
-      return new TextEncoder().encode(`${parts.join("\n")}\n`);
+      const header = new TextEncoder().encode(`${stringify(simulator!.ask("header"))}\n`);
+      const events = line.log.bytes(0, line.furthest.events);
+      const whole = new Uint8Array(header.length + events.length);
+      whole.set(header);
+      whole.set(events, header.length);
+      return whole;
     }),
 };
 
@@ -210,15 +217,12 @@ const handlers = {
 async function mark(): Promise<void> {
   const line = here();
   for (;;) {
-    const more = await ask(() => {
-      if (line !== timeline) return false;
-      const until = performance.now() + FRAME / 2;
-      while (marks.known < line.state.events && performance.now() < until) {
-        marks.add(line.lines(marks.known, LINES));
-      }
-      return marks.known < line.state.events && !running;
-    });
-    if (!more) return;
+    if (line !== timeline) return;
+    const until = performance.now() + FRAME / 2;
+    while (marks.known < line.log.count && performance.now() < until) {
+      marks.add(line.log.lines(marks.known, LINES));
+    }
+    if (marks.known === line.log.count || running) return;
     await rest();
   }
 }

@@ -139,7 +139,7 @@ impl Authority {
         }
         let step = self.bench.exit(thread, Exit::Hypercall { number: call as u32 });
         assert_eq!(step, Step::Continued);
-        let EventKind::Hypercall { status, .. } = self.bench.kernel.events[0].kind else {
+        let EventKind::Hypercall { status, .. } = self.bench.kernel.events()[0].kind else {
             panic!("a hypercall is its own first event");
         };
         status
