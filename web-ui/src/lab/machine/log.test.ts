@@ -31,6 +31,7 @@ describe("a log", () => {
 
   it("finds the last line with a part", () => {
     expect(log.last("ä", 5000)).toBe(4999);
+    expect(log.last("ä", Infinity)).toBe(4999);
     expect(log.last("yyy", 5000)).toBe(1234);
     expect(log.last("yyy", 1234)).toBeUndefined();
     expect(log.last("12 ", 13)).toBe(12);

@@ -57,7 +57,7 @@ export class Log {
 
   /** The number of the last of the first so many lines that has such a part. */
   last(part: string, before: number): number | undefined {
-    for (let end = before; end > 0; end -= NEAR) {
+    for (let end = Math.min(before, this.#count); end > 0; end -= NEAR) {
       const from = Math.max(0, end - NEAR);
       const index = this.lines(from, end - from).findLastIndex((line) => line.includes(part));
       if (index >= 0) return from + index;
