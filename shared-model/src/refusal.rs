@@ -16,11 +16,13 @@ use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind};
 use crate::exit::{Access, End, KillReason};
 use crate::hex::Hex;
+use crate::registers::{RDX, Registers};
 
 mod call;
 mod fault;
 mod history;
 mod needs;
+mod protection;
 #[cfg(test)]
 mod tests;
 
@@ -116,8 +118,10 @@ fn explain(history: History<'_>) -> Option<Refusal> {
     let event = history.asked()?;
     let by = By { domain: event.domain, thread: event.thread };
     match &event.kind {
-        EventKind::Ended { end: End::Killed(reason), .. } => of_reason(history, by, reason),
-        EventKind::Faulted { fault, .. } => of_reason(history, by, fault),
+        EventKind::Ended { end: End::Killed(reason), registers, .. } => {
+            of_reason(history, by, reason, Some(registers))
+        }
+        EventKind::Faulted { fault, .. } => of_reason(history, by, fault, None),
         EventKind::Hypercall { call: Some(call), arguments, status, .. } => {
             call::refused(history, by, *call, arguments, *status)
         }
@@ -128,7 +132,12 @@ fn explain(history: History<'_>) -> Option<Refusal> {
     }
 }
 
-fn of_reason(history: History<'_>, by: By, reason: &KillReason) -> Option<Refusal> {
+fn of_reason(
+    history: History<'_>,
+    by: By,
+    reason: &KillReason,
+    registers: Option<&Registers>,
+) -> Option<Refusal> {
     match reason {
         &KillReason::Fault { address, guest_physical, access } => {
             Some(fault::refused(history, by, address, guest_physical, access))
@@ -136,11 +145,19 @@ fn of_reason(history: History<'_>, by: By, reason: &KillReason) -> Option<Refusa
         &KillReason::Exception { vector: fault::PAGE_FAULT, code, address } => {
             fault::by_tables(history, by, code, address?)
         }
+        KillReason::Exception { vector: protection::GENERAL_PROTECTION, .. } => {
+            Some(protection::refused(history, by, registers.map(dx)))
+        }
         KillReason::Unprovided { symbol, access } => {
             Some(fault::unprovided(history, by, symbol, *access))
         }
         _ => None,
     }
+}
+
+/// The register in which a port mostly is.
+const fn dx(registers: &Registers) -> u16 {
+    registers.general[RDX] as u16
 }
 
 /// Who was refused something.

@@ -12,6 +12,8 @@ pub const GENERAL_NAMES: [&str; 16] = [
 
 /// Index of `rax` in [`Registers::general`]: results.
 pub const RAX: usize = 0;
+/// Index of `rdx` in [`Registers::general`]: among other things, ports.
+pub const RDX: usize = 2;
 /// Index of `rsp` in [`Registers::general`]: the stack pointer.
 pub const RSP: usize = 4;
 /// Where the first six integer arguments of a call go (System V AMD64 ABI, 3.2.3):

@@ -1,6 +1,7 @@
 //! Logs that no microkernel writes. What those it does write tell is tested with it.
 
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::refusal;
@@ -24,6 +25,54 @@ fn a_log_that_tells_nothing_before_gives_a_refusal_all_the_same() {
     assert_eq!((refused.slot, refused.taken_by, refused.operation), (None, None, None));
     assert_eq!(refusal(&[], 0), None);
     assert_eq!(refusal(&events(&[FAULT]), 1), None);
+}
+
+/// The end of a thread by general protection, with port 0x3f8 in `dx`.
+const PROTECTED: &str = r#"{"domain":1,"thread":3,"event":"ended","end":{"reason":"exception","vector":13,"code":0,"address":null},"registers":{"general":[0,0,1016,0,0,0,0,0,0,0,0,0,0,0,0,0],"rip":268500994,"rflags":582},"undefined_flags":16}"#;
+
+/// Capabilities to ports 0x3f8 to 0x3ff come into slots 5 and 6, the second for reading alone.
+const PORTS: [&str; 2] = [
+    r#"{"domain":1,"event":"capability_added","slot":5,"object":{"ports":{"first":1016,"last":1023}},"rights":"rw---"}"#,
+    r#"{"domain":1,"event":"capability_added","slot":6,"object":{"ports":{"first":1016,"last":1023}},"rights":"r----","from":{"space":{"domain":1},"number":5}}"#,
+];
+
+fn removed(slot: u64) -> String {
+    format!(
+        r#"{{"domain":1,"thread":3,"event":"capability_removed","space":{{"domain":1}},"slot":{slot},"object":{{"ports":{{"first":1016,"last":1023}}}}}}"#
+    )
+}
+
+#[test]
+fn a_port_is_refused_for_want_of_the_last_capability_to_it() {
+    let delete = r#"{"domain":1,"thread":3,"event":"hypercall","call":"cap_delete","number":0,"arguments":[5],"status":"ok"}"#;
+    let [five, six] = [removed(5), removed(6)];
+    let [both, reading] = PORTS;
+    let refused = |lines: &[&str]| refusal(&events(lines), lines.len() - 1).unwrap();
+
+    let never = refused(&[PROTECTED]);
+    assert_eq!((never.access.as_str(), never.slot, never.taken_by), ("execute", None, None));
+    assert!(never.text.contains("I/O port"), "{}", never.text);
+
+    let gone = refused(&[both, reading, &six, delete, &five, PROTECTED]);
+    assert_eq!((gone.slot, gone.taken_by, gone.missing), (Some(5), Some(4), None));
+    assert_eq!(gone.operation.map(|operation| operation.event), Some(3));
+    assert!(gone.text.contains("ports 0x3f8 to 0x3ff in slot 5"), "{}", gone.text);
+
+    let narrow = refused(&[both, reading, delete, &five, PROTECTED]);
+    assert_eq!((narrow.slot, narrow.missing.as_deref()), (Some(6), Some("w")));
+    assert_eq!(narrow.taken_by, Some(1));
+
+    let other = PROTECTED.replace("1016", "1015");
+    assert_eq!(refused(&[both, &other]).slot, None, "another port");
+    let enough = refused(&[both, reading, PROTECTED]);
+    assert_eq!((enough.slot, enough.taken_by), (None, None), "it was no port");
+    let taken =
+        r#"{"domain":1,"event":"capability_added","slot":5,"object":{"page":9},"rights":"r----"}"#;
+    let used_again = refused(&[both, delete, &five, taken, PROTECTED]);
+    assert_eq!((used_again.slot, used_again.taken_by), (Some(5), Some(2)));
+
+    let divided = PROTECTED.replace("\"vector\":13", "\"vector\":0");
+    assert_eq!(refusal(&events(&[&divided]), 0), None, "that is the code's own mistake");
 }
 
 #[test]
