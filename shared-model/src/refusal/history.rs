@@ -3,12 +3,13 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::Cell;
 
 use super::{Excerpt, Operation};
 use crate::abi::Status;
 use crate::address::{Frame, GuestPhysical};
-use crate::capability::{Object, Ports, Slot, SpaceId};
+use crate::capability::{Object, Slot, SpaceId};
 use crate::domain::{DomainId, ThreadId};
 use crate::event::{Event, EventKind};
 use crate::rights::Rights;
@@ -129,33 +130,24 @@ impl<'a> History<'a> {
         None
     }
 
-    /// A capability of a domain to a port, with its slot: of those that it still has one that allows
-    /// everything, if possible, and otherwise the last that went.
-    pub(super) fn ports(self, domain: DomainId, port: u16) -> Option<(u64, Held)> {
+    /// All that was ever in a slot of a domain and fits, with its slot, the last one first.
+    pub(super) fn all_held(
+        self,
+        domain: DomainId,
+        fits: impl Fn(Object) -> bool,
+    ) -> Vec<(u64, Held)> {
         let own = SpaceId::Domain(domain);
         let mut removals = BTreeMap::new();
-        let (mut narrow, mut last): (Option<(u64, Held)>, Option<(u64, Held)>) = (None, None);
+        let mut all = Vec::new();
         for (number, event) in self.back() {
             match event.kind {
                 EventKind::CapabilityAdded { space, slot, object, rights, from, .. }
                     if space.unwrap_or(SpaceId::Domain(event.domain)) == own =>
                 {
                     let removed = removals.remove(&slot);
-                    let Object::Ports(Ports { first, last: end }) = object else { continue };
-                    if !(first..=end).contains(&port) {
-                        continue;
-                    }
-                    let added = Added { event: number, object, rights, from };
-                    let held = (slot, Held { added, removed });
-                    match removed {
-                        None if rights.contains(Rights::READ | Rights::WRITE) => return Some(held),
-                        None => narrow = narrow.or(Some(held)),
-                        Some(gone) => {
-                            let later = |(_, known): &(u64, Held)| {
-                                known.removed.is_some_and(|other| other.event > gone.event)
-                            };
-                            last = last.filter(later).or(Some(held));
-                        }
+                    if fits(object) {
+                        let added = Added { event: number, object, rights, from };
+                        all.push((slot, Held { added, removed }));
                     }
                 }
                 EventKind::CapabilityRemoved { space, slot, moved_to, .. } if space == own => {
@@ -164,7 +156,7 @@ impl<'a> History<'a> {
                 _ => {}
             }
         }
-        narrow.or(last)
+        all
     }
 
     /// The event by which a capability, or what it is derived from, came without a right that it is

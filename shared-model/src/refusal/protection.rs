@@ -6,6 +6,8 @@ use alloc::string::ToString;
 
 use super::history::{Held, History, describe, letter};
 use super::{By, Refusal};
+use crate::capability::{Object, Ports};
+use crate::domain::DomainId;
 use crate::exit::Access;
 use crate::rights::Rights;
 
@@ -14,7 +16,7 @@ pub(super) const GENERAL_PROTECTION: u8 = 13;
 
 /// What was refused to a thread, with `dx` as it was then, if that is known.
 pub(super) fn refused(history: History<'_>, by: By, dx: Option<u16>) -> Refusal {
-    let ports = dx.and_then(|port| Some((port, history.ports(by.domain, port)?)));
+    let ports = dx.and_then(|port| Some((port, capability_to(history, by.domain, port)?)));
     let who = history.who(by.domain, by.thread);
     let text = format!("{who} was stopped by the processor's general protection.");
     let base = by.refusal(Access::Execute.to_string(), text);
@@ -55,6 +57,19 @@ pub(super) fn refused(history: History<'_>, by: By, dx: Option<u16>) -> Refusal 
         }
         (_, None) => anything(Refusal { slot: None, object: None, ..about }),
     }
+}
+
+/// A capability of a domain to a port, with its slot: of those that it still has one that allows
+/// everything, if possible, and otherwise the one that went last.
+fn capability_to(history: History<'_>, domain: DomainId, port: u16) -> Option<(u64, Held)> {
+    let all = history.all_held(domain, |object| {
+        matches!(object, Object::Ports(Ports { first, last }) if (first..=last).contains(&port))
+    });
+    let here = || all.iter().filter(|(_, held)| held.removed.is_none());
+    let everything = Rights::READ | Rights::WRITE;
+    let best = here().find(|(_, held)| held.added.rights.contains(everything)).or(here().next());
+    let last = || all.iter().max_by_key(|(_, held)| held.removed.map(|removed| removed.event));
+    best.or_else(last).copied()
 }
 
 /// No capability that is known would have allowed it.
