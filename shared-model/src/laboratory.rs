@@ -113,9 +113,6 @@ pub enum Request {
         /// In this order of turns.
         #[serde(default)]
         schedule: Option<Schedule>,
-        /// Or in that of this log.
-        #[serde(default)]
-        recorded: Option<String>,
         /// Faults that are built in.
         #[serde(default)]
         plants: Vec<Plant>,
@@ -132,6 +129,9 @@ pub enum Request {
         one: String,
         /// Another.
         other: String,
+        /// They are of a run in parallel.
+        #[serde(default)]
+        parallel: bool,
     },
     /// Go on.
     Advance {
@@ -210,9 +210,6 @@ pub struct State {
     pub position: Position,
     /// Nothing will happen any more.
     pub over: bool,
-    /// Of a repeated run: it left the recorded one at this event of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub astray: Option<usize>,
     /// What there is.
     #[serde(flatten)]
     pub state: look::State,
@@ -343,19 +340,21 @@ pub fn lines(events: &[Event]) -> Vec<u8> {
 }
 
 /// Whether two events, as JSON, differ only in what hosts may show differently: flags that the
-/// manual leaves undefined, and what a thread had come to that was stopped from outside.
-pub fn are_alike(one: &[u8], other: &[u8]) -> bool {
-    let [one, other] = [one, other].map(comparable);
+/// manual leaves undefined, and what a thread had come to that was stopped from outside. In parallel,
+/// a fault stops it so as well: another thread may have taken the page away.
+pub fn are_alike(one: &[u8], other: &[u8], parallel: bool) -> bool {
+    let [one, other] = [one, other].map(|event| comparable(event, parallel));
     one.is_some() && one == other
 }
 
-fn comparable(event: &[u8]) -> Option<Value> {
+fn comparable(event: &[u8], parallel: bool) -> Option<Value> {
     let mut event: Value = serde_json::from_slice(event).ok()?;
     let fields = event.as_object_mut()?;
     match fields.get("event")?.as_str()? {
         "ended" => {
             let reason = fields.get("end")?.get("reason")?.as_str()?;
-            let is_asynchronous = matches!(reason, "killed" | "timeout");
+            let is_asynchronous =
+                matches!(reason, "killed" | "timeout") || parallel && reason == "fault";
             fields.remove("undefined_flags");
             if is_asynchronous {
                 fields.remove("registers");
@@ -386,7 +385,7 @@ mod tests {
             r#"{"boot":{}}"#,
             r#"{"boot":{"schedule":{"seeded":{"seed":1}},"plants":[{"domain":0,"address":"0x1","register":"rax","xor":"0x1"}]}}"#,
             r#"{"order":{"recorded":"{}\n"}}"#,
-            r#"{"alike":{"one":"{}","other":"{}"}}"#,
+            r#"{"alike":{"one":"{}","other":"{}","parallel":true}}"#,
             r#"{"advance":{"goal":{"single":1},"budget":1000}}"#,
             r#"{"advance":{"goal":{"position":{"retired":1,"steps":2}},"stops":{},"budget":1}}"#,
             r#"{"advance":{"goal":"end","stops":{"addresses":[{"domain":0,"address":"0x1"}],"hypercalls":["cap_revoke"],"capabilities":[{"domain":0,"slot":3}],"memory":[{"domain":0,"address":"0x1","length":8,"read":true}]},"budget":1}}"#,
@@ -418,11 +417,15 @@ mod tests {
                 r#"{{"domain":0,"thread":0,"event":"ended","end":{{"reason":"{reason}","value":0}},"registers":{{"general":[{rax}],"rip":1,"rflags":{flags}}},"undefined_flags":{flags}}}"#
             )
         };
-        let alike = |a: &str, b: &str| are_alike(a.as_bytes(), b.as_bytes());
+        let alike = |a: &str, b: &str| are_alike(a.as_bytes(), b.as_bytes(), false);
         assert!(alike(&ended("exit", 1, 2), &ended("exit", 1, 3)));
         assert!(!alike(&ended("exit", 1, 2), &ended("exit", 2, 2)));
         assert!(alike(&ended("killed", 1, 2), &ended("killed", 2, 2)));
         assert!(!alike(&ended("killed", 1, 2), &ended("timeout", 1, 2)));
         assert!(!alike("no event", "no event"));
+        assert!(!alike(&ended("fault", 1, 2), &ended("fault", 2, 2)));
+        let parallel = |a: &str, b: &str| are_alike(a.as_bytes(), b.as_bytes(), true);
+        assert!(parallel(&ended("fault", 1, 2), &ended("fault", 2, 2)));
+        assert!(!parallel(&ended("exit", 1, 2), &ended("exit", 2, 2)));
     }
 }

@@ -9,7 +9,6 @@
 //! The questions are [`shared_model::laboratory::Request`]s.
 
 mod advance;
-mod recorded;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -24,8 +23,6 @@ use shared_model::snapshot::{Fold, Snapshot};
 use crate::SimArch;
 use crate::marks::Flip;
 
-use recorded::Recorded;
-
 /// What is known of a run besides what its session knows.
 #[derive(Default)]
 pub(crate) struct Laboratory {
@@ -35,8 +32,6 @@ pub(crate) struct Laboratory {
     is_over: bool,
     /// Somebody has been told that the run is at this moment: what runs stop before goes on here.
     seen: Option<Position>,
-    /// The log that is repeated.
-    recorded: Option<Recorded>,
     /// What the log's first events have brought about.
     fold: Fold,
     folded: usize,
@@ -75,13 +70,13 @@ impl Laboratory {
     ) -> Result<Answer, String> {
         let kernel = session.kernel();
         Ok(match request {
-            Request::Boot { schedule, recorded, plants } => {
-                self.boot(session, schedule, recorded.as_deref(), &plants)?;
+            Request::Boot { schedule, plants } => {
+                self.boot(session, schedule, &plants)?;
                 Answer::State(self.state(session))
             }
             Request::Order { recorded } => Answer::Order(order_of(&recorded, session)?),
-            Request::Alike { one, other } => {
-                Answer::Alike(laboratory::are_alike(one.as_bytes(), other.as_bytes()))
+            Request::Alike { one, other, parallel } => {
+                Answer::Alike(laboratory::are_alike(one.as_bytes(), other.as_bytes(), parallel))
             }
             Request::Advance { goal, stops, budget } => {
                 let stopped = self.advance(session, goal, &stops, budget);
@@ -123,7 +118,6 @@ impl Laboratory {
         limit: usize,
     ) -> Result<Vec<u8>, String> {
         is_kept(session, known)?;
-        self.compare(session);
         let mut lines = Vec::new();
         let Self { fold, folded, .. } = self;
         session.kernel_mut().forget_events(known.saturating_add(limit), |number, event, line| {
@@ -139,26 +133,18 @@ impl Laboratory {
         Ok(lines)
     }
 
-    /// Has the recorded log looked at all that has happened, if there is one.
-    fn compare(&mut self, session: &Session<SimArch>) -> Option<usize> {
-        self.recorded.as_mut()?.astray(session.kernel().event_log())
-    }
-
     fn boot(
         &mut self,
         session: &mut Session<SimArch>,
         schedule: Option<Schedule>,
-        recorded: Option<&str>,
         plants: &[Plant],
     ) -> Result<(), String> {
         if self.is_booted {
             return Err("the run has begun: open the bundle again for another".into());
         }
         let flips = plants.iter().map(flip).collect::<Result<Vec<_>, _>>()?;
-        let schedule = match recorded {
-            Some(log) => order_of(log, session)?,
-            None => schedule.unwrap_or_else(|| Schedule::alone(&session.kernel().bundle().world)),
-        };
+        let usual = || Schedule::alone(&session.kernel().bundle().world);
+        let schedule = schedule.unwrap_or_else(usual);
         let refused = |error: shared_model::domain::LifecycleError| error.to_string();
         if !schedule.is_cooperative() {
             session.handle(session::Request::Schedule(schedule)).map_err(refused)?;
@@ -167,7 +153,6 @@ impl Laboratory {
             session.kernel_mut().arch_mut().plant(plant.domain, plant.address.0, flip);
         }
         session.handle(session::Request::Boot).map_err(refused)?;
-        self.recorded = recorded.map(Recorded::new);
         self.is_booted = true;
         self.seen = Some(self.position(session));
         Ok(())
@@ -179,8 +164,7 @@ impl Laboratory {
 
     fn state(&mut self, session: &mut Session<SimArch>) -> State {
         let position = self.position(session);
-        let astray = self.compare(session);
-        State { position, over: self.is_over, astray, state: session.kernel_mut().state() }
+        State { position, over: self.is_over, state: session.kernel_mut().state() }
     }
 }
 

@@ -52,12 +52,12 @@ export interface Plant {
 
 export type Request =
   /** Create and start what the world declares, in this order of turns (`Schedule` of the log's
-   * header; none is the usual one). With the log of a run, in that run's order of exits. */
-  | { boot: { schedule?: unknown; recorded?: string; plants?: Plant[] } }
+   * header; none is the usual one). */
+  | { boot: { schedule?: unknown; plants?: Plant[] } }
   /** In which order a log's turns are taken, as a schedule to boot with. */
   | { order: { recorded: string } }
   /** Whether two lines differ at most in what hosts may show differently. */
-  | { alike: { one: string; other: string } }
+  | { alike: { one: string; other: string; parallel?: boolean } }
   /** Go on. `budget`: return after so many instructions in any case. */
   | { advance: { goal: Goal; stops?: Stops; budget: number } }
   | "state"
@@ -123,7 +123,7 @@ export interface State {
   current?: number;
   domains: Domain[];
   threads: Thread[];
-  /** Of a repeated run: the recorded log was left at this event of it. */
+  /** Of a repeated run: the recorded log was left at this event of it. The worker knows. */
   astray?: number;
 }
 

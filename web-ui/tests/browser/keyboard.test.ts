@@ -21,12 +21,13 @@ async function tabTo(page: Page, target: Locator, key = "Tab"): Promise<void> {
   await target.first().waitFor();
   for (let times = 0; times < 160; times++) {
     if (await focused(target.first())) {
-      const seen = await target.first().evaluate((element) => {
+      const seen = () => target.first().evaluate((element) => {
         // An editor frames itself as a whole.
         const framed = [element, element.closest(".cm-editor")].filter((each) => each !== null).map((each) => getComputedStyle(each));
         return framed.some(({ outlineStyle, outlineWidth, boxShadow }) => (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none");
       });
-      expect(seen, "the focus is seen").toBe(true);
+      // The editor frames itself a moment later.
+      await expect.poll(seen, { message: "the focus is seen" }).toBe(true);
       return;
     }
     await page.keyboard.press(key);

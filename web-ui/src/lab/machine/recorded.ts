@@ -20,10 +20,14 @@ export class Recorded {
   #same = 0;
   /** The event that the run had another one instead of. */
   #astray: number | undefined;
+  /** Its threads ran at the same time. */
+  #parallel = false;
 
   constructor(log: Uint8Array) {
     const header = log.indexOf(NEWLINE);
     if (header < 0) return;
+    const { schedule } = JSON.parse(new TextDecoder().decode(log.subarray(0, header))) as { schedule?: unknown };
+    this.#parallel = schedule === "parallel";
     const end = log.lastIndexOf(NEWLINE) + 1;
     this.#lines.add(log.subarray(header + 1, end));
     if (end < log.length) this.#lines.add(new Uint8Array([...log.subarray(end), NEWLINE]));
@@ -47,7 +51,7 @@ export class Recorded {
   #different(run: Log, more: number, machine: Machine): number | undefined {
     const [own, recorded] = [run, this.#lines].map((log) => log.lines(this.#same, more)) as [string[], string[]];
     const differs = (one: string, i: number) =>
-      one !== recorded[i] && !machine.ask({ alike: { one, other: recorded[i]! } });
+      one !== recorded[i] && !machine.ask({ alike: { one, other: recorded[i]!, parallel: this.#parallel } });
     const first = own.findIndex(differs);
     return first < 0 ? undefined : this.#same + first;
   }
