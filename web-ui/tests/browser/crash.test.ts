@@ -47,7 +47,7 @@ describe("a crash recorded on hardware", () => {
         await lab.step("instruction");
         expect(await lab.moment()).toEqual(before);
       }
-      expect(await page.getByText("The recorded log was left").count()).toBe(0);
+      expect(await page.getByText("differs from the recorded one").count()).toBe(0);
     }, { timeout: 90_000 });
   }
 });

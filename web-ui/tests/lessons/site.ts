@@ -4,6 +4,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "../../src/json";
+import { Log } from "../../src/lab/machine/log";
+import { orderOf, Recorded } from "../../src/lab/machine/recorded";
 import { Simulator } from "../../src/lab/machine/simulator";
 import type { Advanced, Plant, State } from "../../src/lab/protocol";
 import type { Event } from "../../src/lessons/match";
@@ -89,7 +91,19 @@ export class Run {
     simulator ??= new WebAssembly.Module(read("sim.wasm"));
     this.#simulator = new Simulator(simulator);
     this.#simulator.open(bundle);
-    this.state = this.#simulator.ask({ boot }) as State;
+    const { recorded, plants } = boot;
+    const schedule = recorded === undefined ? undefined : orderOf(recorded, simulator, bundle);
+    this.state = this.#simulator.ask({ boot: { schedule, plants } }) as State;
+  }
+
+  /** The event at which the run left a recorded one, as the page finds it. */
+  astray(recorded: string): number | undefined {
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    const log = new Log();
+    log.add(bytes(this.#lines().map((line) => `${line}\n`).join("")));
+    const other = new Recorded(bytes(recorded));
+    other.compare(log, this.#simulator);
+    return other.mark({ ...this.state }).astray;
   }
 
   /** To the end. */
@@ -115,7 +129,10 @@ export class Run {
 
   /** The events so far. */
   log(): Event[] {
-    const lines = this.#simulator.ask({ events: { from: 0, limit: this.state.events } }) as string[];
-    return lines.map((line) => parse(line) as Event);
+    return this.#lines().map((line) => parse(line) as Event);
+  }
+
+  #lines(): string[] {
+    return this.#simulator.ask({ events: { from: 0, limit: this.state.events } }) as string[];
   }
 }
