@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use shared_model::bundle::Bundle;
 use shared_model::compare::Verdict;
-use shared_model::event::{Event, EventKind, Log};
-use shared_model::exit::{End, KillReason};
-use shared_model::microkernel::{Schedule, exit_order};
+use shared_model::event::Log;
+use shared_model::microkernel::{exit_order, ways};
 
 use crate::backend::{Backend, BackendError};
 use crate::differential::comparison;
@@ -32,8 +31,10 @@ pub fn replay_and_compare(
     log: &Log,
     timeout: Option<Duration>,
 ) -> Result<Replay, BackendError> {
+    let simulated = log.header.backend == Backend::Sim.to_string();
+    let ways = ways(&bundle.world, &log.header.schedule, exit_order(log), simulated);
     let mut first = None;
-    for way in ways(bundle, log) {
+    for way in ways {
         let run = run_scheduled(bundle, Backend::Sim, timeout, way)?;
         let replay = judged(bundle, log, run);
         if let Verdict::Agree { .. } = replay.verdict {
@@ -62,37 +63,4 @@ fn judged(bundle: &Bundle, log: &Log, mut run: Run) -> Replay {
         }
     };
     Replay { run, verdict }
-}
-
-/// What may take the simulator the way of a log, the most likely first.
-///
-/// Taking turns as the log's run did comes to the same by itself, unless a thread was stopped at a
-/// moment of the host's choosing. Following the log exit by exit has those moments from the log, but
-/// between exits it lets everybody come along, also those who looked at memory in another order.
-fn ways(bundle: &Bundle, log: &Log) -> Vec<Schedule> {
-    let header = &log.header;
-    let recorded = || Schedule::Recorded(exit_order(log));
-    match &header.schedule {
-        own @ (Schedule::Cooperative | Schedule::Seeded { preempt: None, .. }) => {
-            match depends_on_the_host(bundle, log) {
-                true => vec![recorded(), own.clone()],
-                false => vec![own.clone()],
-            }
-        }
-        own @ (Schedule::Seeded { .. } | Schedule::Recorded(_)) => vec![own.clone()],
-        Schedule::Parallel => vec![recorded()],
-    }
-}
-
-/// Whether the host's clock had a say in it. The simulator kills after a number of instructions, so
-/// there only a limit of time did.
-fn depends_on_the_host(bundle: &Bundle, log: &Log) -> bool {
-    let simulated = log.header.backend == Backend::Sim.to_string();
-    let kills = bundle.world.domains.iter().any(|domain| domain.kill_after.is_some());
-    let stopped = |event: &Event| match &event.kind {
-        EventKind::Ended { end: End::Killed(KillReason::Timeout), .. } => true,
-        EventKind::Ended { end, .. } => end.is_asynchronous() && !simulated,
-        _ => false,
-    };
-    kills && !simulated || log.events.iter().any(stopped)
 }

@@ -117,8 +117,8 @@ pub enum Request {
         #[serde(default)]
         plants: Vec<Plant>,
     },
-    /// In which order turns are taken to repeat this log: a [`Schedule`]. Whoever boots with that may
-    /// compare the logs elsewhere, and so has the run alone in this memory.
+    /// How to repeat this log. Whoever boots with that may compare the logs elsewhere, and so has the
+    /// run alone in this memory.
     Order {
         /// The log.
         recorded: String,
@@ -201,6 +201,16 @@ pub enum Request {
         /// The domain.
         domain: DomainId,
     },
+}
+
+/// How to repeat a run.
+#[derive(Debug, Serialize)]
+pub struct Repetition {
+    /// In which order to take turns: see [`ways`](crate::microkernel::ways).
+    pub schedule: Schedule,
+    /// Its threads look at memory that others write meanwhile: it may take another course all the
+    /// same.
+    pub races: bool,
 }
 
 /// Where a run has come to.
@@ -292,7 +302,7 @@ pub enum Answer {
     /// To [`Request::Boot`] and [`Request::State`].
     State(State),
     /// To [`Request::Order`].
-    Order(Schedule),
+    Order(Repetition),
     /// To [`Request::Alike`].
     Alike(bool),
     /// To [`Request::Advance`].
@@ -339,9 +349,12 @@ pub fn lines(events: &[Event]) -> Vec<u8> {
     out
 }
 
+/// How a thread that runs can end by what another one does.
+const STOPPED: [&str; 3] = ["fault", "terminated", "destroyed"];
+
 /// Whether two events, as JSON, differ only in what hosts may show differently: flags that the
 /// manual leaves undefined, and what a thread had come to that was stopped from outside. In parallel,
-/// a fault stops it so as well: another thread may have taken the page away.
+/// a fault may do so as well: another thread took the page away.
 pub fn are_alike(one: &[u8], other: &[u8], parallel: bool) -> bool {
     let [one, other] = [one, other].map(|event| comparable(event, parallel));
     one.is_some() && one == other
@@ -354,7 +367,7 @@ fn comparable(event: &[u8], parallel: bool) -> Option<Value> {
         "ended" => {
             let reason = fields.get("end")?.get("reason")?.as_str()?;
             let is_asynchronous =
-                matches!(reason, "killed" | "timeout") || parallel && reason == "fault";
+                matches!(reason, "killed" | "timeout") || parallel && STOPPED.contains(&reason);
             fields.remove("undefined_flags");
             if is_asynchronous {
                 fields.remove("registers");

@@ -75,7 +75,7 @@ use lent::HostSlots;
 use notification::{Channel, Notification};
 pub use parallel::Turn;
 use quota::Accounts;
-pub use repeat::{Order, exit_order, exit_order_of_lines};
+pub use repeat::{Order, exit_order, exit_order_of_lines, ways};
 pub use schedule::Schedule;
 use schedule::Turns;
 

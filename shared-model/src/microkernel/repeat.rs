@@ -21,8 +21,10 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 mod lines;
+mod ways;
 
 pub use lines::exit_order_of_lines;
+pub use ways::ways;
 
 use super::schedule::Turns;
 use super::{Microkernel, Schedule, Step};

@@ -14,8 +14,10 @@ mod stops;
 mod tests;
 
 use shared_model::address::GuestVirtual;
-use shared_model::laboratory::{self, Advanced, Answer, Plant, Position, Request, State};
-use shared_model::microkernel::{EventLog, Schedule, exit_order_of_lines};
+use shared_model::laboratory::{
+    self, Advanced, Answer, Plant, Position, Repetition, Request, State,
+};
+use shared_model::microkernel::{EventLog, Schedule, exit_order_of_lines, ways};
 use shared_model::registers::GENERAL_NAMES;
 use shared_model::session::{self, Session};
 use shared_model::snapshot::{Fold, Snapshot};
@@ -74,7 +76,7 @@ impl Laboratory {
                 self.boot(session, schedule, &plants)?;
                 Answer::State(self.state(session))
             }
-            Request::Order { recorded } => Answer::Order(order_of(&recorded, session)?),
+            Request::Order { recorded } => Answer::Order(repetition(&recorded, session)?),
             Request::Alike { one, other, parallel } => {
                 Answer::Alike(laboratory::are_alike(one.as_bytes(), other.as_bytes(), parallel))
             }
@@ -168,8 +170,8 @@ impl Laboratory {
     }
 }
 
-/// In which order turns are taken to repeat a run.
-fn order_of(log: &str, session: &Session<SimArch>) -> Result<Schedule, String> {
+/// How to repeat a run, by its log.
+fn repetition(log: &str, session: &Session<SimArch>) -> Result<Repetition, String> {
     let (recorded, order) = exit_order_of_lines(log).map_err(|error| error.to_string())?;
     let header = session.kernel().header();
     if recorded.inputs != header.inputs {
@@ -178,11 +180,11 @@ fn order_of(log: &str, session: &Session<SimArch>) -> Result<Schedule, String> {
             recorded.world, recorded.inputs, header.inputs, header.world
         ));
     }
-    // A simulated run depends on nothing but its schedule.
-    if recorded.backend == header.backend && !recorded.schedule.is_parallel() {
-        return Ok(recorded.schedule);
-    }
-    Ok(Schedule::Recorded(order))
+    let world = &session.kernel().bundle().world;
+    let simulated = recorded.backend == header.backend;
+    let ways = ways(world, &recorded.schedule, order, simulated);
+    let schedule = ways.into_iter().next().expect("there is at least one way");
+    Ok(Repetition { schedule, races: world.schedule.races })
 }
 
 fn flip(plant: &Plant) -> Result<Flip, String> {

@@ -54,7 +54,7 @@ export type Request =
   /** Create and start what the world declares, in this order of turns (`Schedule` of the log's
    * header; none is the usual one). */
   | { boot: { schedule?: unknown; plants?: Plant[] } }
-  /** In which order a log's turns are taken, as a schedule to boot with. */
+  /** How a log is repeated: a `Repetition`. */
   | { order: { recorded: string } }
   /** Whether two lines differ at most in what hosts may show differently. */
   | { alike: { one: string; other: string; parallel?: boolean } }
@@ -125,6 +125,15 @@ export interface State {
   threads: Thread[];
   /** Of a repeated run: the recorded log was left at this event of it. The worker knows. */
   astray?: number;
+  /** And that is no wonder: threads of this world race. */
+  races?: boolean;
+}
+
+export interface Repetition {
+  /** To boot with. */
+  schedule: unknown;
+  /** Threads look at memory that others write meanwhile: the run may take another course all the same. */
+  races: boolean;
 }
 
 /** Why `advance` came back. */

@@ -87,4 +87,19 @@ describe("the page's log is the command's, byte for byte", () => {
     expectEqual(masked(followed), masked(recorded.split("\n")));
     await expect.poll(() => page.getByText("differs from the recorded one").count()).toBe(0);
   });
+
+  // Of some the turns decide, of others the exits; in the last ones threads run at the same time, and race.
+  for (const name of ["async-rpc", "ram-block", "killed-threads", "parallel-kill", "parallel-revoke", "parallel-counter"]) {
+    inBrowser(`nothing is said against a recording on hardware: ${name}`, async (visitor) => {
+      const here = await hardware();
+      if (here !== true) return void console.log(`skipped: ${here}`);
+      const recorded = await logOf(name, "--backend", "native");
+      const page = await visitor.open(`${served.url}#/lab`);
+      const lab = new Laboratory(page);
+      await lab.choose({ name: `${name}.log`, mimeType: "text/plain", buffer: Buffer.from(recorded) });
+      await lab.ready();
+      await lab.toEnd();
+      expect(await page.getByText("differs from the recorded one").count()).toBe(0);
+    });
+  }
 });

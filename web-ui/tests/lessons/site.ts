@@ -92,7 +92,7 @@ export class Run {
     this.#simulator = new Simulator(simulator);
     this.#simulator.open(bundle);
     const { recorded, plants } = boot;
-    const schedule = recorded === undefined ? undefined : orderOf(recorded, simulator, bundle);
+    const schedule = recorded === undefined ? undefined : orderOf(recorded, simulator, bundle).schedule;
     this.state = this.#simulator.ask({ boot: { schedule, plants } }) as State;
   }
 

@@ -1,17 +1,17 @@
 // A log that is repeated, and whether the run is still the same. It stays out of the simulator, whose
 // memory is copied for each moment that is kept.
 
-import type { State } from "../protocol";
+import type { Repetition, State } from "../protocol";
 import { Log } from "./log";
 import { type Machine, Simulator } from "./simulator";
 
 const NEWLINE = 10;
 
-/** The order in which a log is repeated. Another simulator finds it, with which the log's text goes. */
-export function orderOf(recorded: string, module: WebAssembly.Module, bundle: Uint8Array): unknown {
+/** How a log is repeated. Another simulator finds it, with which the log's text goes. */
+export function orderOf(recorded: string, module: WebAssembly.Module, bundle: Uint8Array): Repetition {
   const simulator = new Simulator(module);
   simulator.open(bundle);
-  return simulator.ask({ order: { recorded } });
+  return simulator.ask({ order: { recorded } }) as Repetition;
 }
 
 export class Recorded {
@@ -23,7 +23,11 @@ export class Recorded {
   /** Its threads ran at the same time. */
   #parallel = false;
 
-  constructor(log: Uint8Array) {
+  /** `races`: its threads race, so that the run may take another course. */
+  constructor(
+    log: Uint8Array,
+    private readonly races = false,
+  ) {
     const header = log.indexOf(NEWLINE);
     if (header < 0) return;
     const { schedule } = JSON.parse(new TextDecoder().decode(log.subarray(0, header))) as { schedule?: unknown };
@@ -44,7 +48,9 @@ export class Recorded {
 
   /** Tells in a state of the run whether it left this log. */
   mark(state: State): State {
-    if (this.#astray !== undefined && this.#astray < state.events) state.astray = this.#astray;
+    if (this.#astray === undefined || this.#astray >= state.events) return state;
+    state.astray = this.#astray;
+    if (this.races) state.races = true;
     return state;
   }
 

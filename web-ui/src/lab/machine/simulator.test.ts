@@ -228,7 +228,7 @@ describe.skipIf(why)(`time travel in the simulator${why ? ` (skipped: ${why})` :
       const again = new Simulator(module);
       again.open(bundle("killed-threads"));
       const repeated = new Timeline(again);
-      const schedule = orderOf(log, module, bundle("killed-threads"));
+      const { schedule } = orderOf(log, module, bundle("killed-threads"));
       repeated.boot({ schedule }, new Recorded(new TextEncoder().encode(log)));
       await repeated.goTo("end", free);
       expect(repeated.log.lines(0, Infinity)).toEqual(events);

@@ -157,8 +157,8 @@ const handlers = {
       const started = new Timeline(machine);
       if (recorded === undefined) started.boot(boot);
       else {
-        const schedule = orderOf(recorded, machine.module, bundle);
-        started.boot({ ...boot, schedule }, new Recorded(new TextEncoder().encode(recorded)));
+        const { schedule, races } = orderOf(recorded, machine.module, bundle);
+        started.boot({ ...boot, schedule }, new Recorded(new TextEncoder().encode(recorded), races));
       }
       simulator = machine;
       timeline = started;
