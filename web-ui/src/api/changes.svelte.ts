@@ -6,7 +6,7 @@ import type { Run } from "./types";
 interface Listener {
   /** A run has a new state. */
   run?: (run: Run) => void;
-  /** Something was missed: read everything again. */
+  /** Something may have been missed: read everything again. */
   reset?: () => void;
 }
 
@@ -20,16 +20,7 @@ class Changes {
   /** Listens until the returned function is called: for effects. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
-    this.#stop ??= follow("changes", {
-      heard: (event, data) => {
-        for (const each of [...this.#listeners]) {
-          if (event === "run") each.run?.(data as Run);
-          else if (event === "reset") each.reset?.();
-        }
-      },
-      connected: (yes) => (this.connected = yes),
-      failed: () => (this.connected = false),
-    });
+    this.#stop ??= this.#follow();
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
@@ -37,6 +28,22 @@ class Changes {
       this.#stop = undefined;
       this.connected = false;
     };
+  }
+
+  #follow(): () => void {
+    const reset = () => [...this.#listeners].forEach((each) => each.reset?.());
+    return follow("changes", {
+      heard: (event, data) => {
+        if (event === "run") [...this.#listeners].forEach((each) => each.run?.(data as Run));
+        else if (event === "reset") reset();
+      },
+      connected: (yes) => {
+        this.connected = yes;
+        // What was read before may be of before a change that the stream did not tell.
+        if (yes) reset();
+      },
+      failed: () => (this.connected = false),
+    });
   }
 }
 

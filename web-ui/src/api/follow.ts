@@ -8,7 +8,7 @@ import { EventParser } from "./sse";
 export interface Following {
   /** For each event. `data` is its JSON, parsed. */
   heard: (event: string, data: unknown) => void;
-  /** Whether there is a connection now. */
+  /** Whether there is a connection now: whatever happens from then on is heard. */
   connected?: (yes: boolean) => void;
   /** It will not go on: the server refused. */
   failed?: (error: unknown) => void;
@@ -83,12 +83,13 @@ async function once(
       headers: { Accept: "text/event-stream", ...(seen.last !== undefined && { "Last-Event-ID": seen.last }) },
     });
     if (response.status === 204 || !response.body) return true;
-    opened();
     const parser = new EventParser();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
+    for (let first = true; ; first = false) {
       const { done, value } = await reader.read();
       if (done) return false;
+      // The server greets when it has begun to watch: nothing is missed from here on.
+      if (first) opened();
       awake();
       for (const event of parser.push(value)) {
         seen.last = parser.lastId ?? seen.last;

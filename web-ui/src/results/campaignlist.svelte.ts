@@ -16,6 +16,7 @@ export class CampaignList {
   loaded = $state(false);
   problem: Problem | undefined = $state.raw();
   #limit: number;
+  #turn = 0;
   #stale = new Set<number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -38,17 +39,19 @@ export class CampaignList {
   }
 
   async load(before?: string) {
+    const turn = ++this.#turn;
     this.loading = true;
     try {
       const page = await api.campaigns({ limit: this.#limit, before });
+      if (turn !== this.#turn) return;
       this.campaigns = before === undefined ? page.items : [...this.campaigns, ...page.items];
       this.next = page.next ?? undefined;
       this.loaded = true;
       this.problem = undefined;
     } catch (error) {
-      this.problem = problemOf(error);
+      if (turn === this.#turn) this.problem = problemOf(error);
     } finally {
-      this.loading = false;
+      if (turn === this.#turn) this.loading = false;
     }
   }
 
