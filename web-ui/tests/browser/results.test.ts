@@ -48,7 +48,7 @@ describe("results of a server", () => {
   inBrowser("the table of runs follows what happens", async (visitor) => {
     const page = await visitor.open(at("#/runs"));
     await settled(page);
-    await row(page, 1).getByText("agree").or(row(page, 1).getByText("skipped")).waitFor();
+    await row(page, 1).getByText("agree", { exact: true }).or(row(page, 1).getByText("skipped", { exact: true })).waitFor();
     const { id } = await post(server, "api/v1/runs", { world: await spinning(), kind: "run", backends: ["sim"] });
     await row(page, Number(id)).getByText("running").waitFor();
     await post(server, `api/v1/runs/${id}/cancel`, {});
